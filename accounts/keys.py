@@ -16,9 +16,7 @@ USE_IS_NOTED_EVERY = timedelta(minutes=1)
 def create(name: str, role: Role, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
     """A new key and its plain text, which is shown once and cannot be had again."""
     prefix, secret = secrets.token_hex(5), secrets.token_urlsafe(32)
-    key = ApiKey.objects.create(
-        name=name, prefix=prefix, digest=_digest(secret), role=role, expires_at=expires_at
-    )
+    key = ApiKey.objects.create(name=name, prefix=prefix, digest=_digest(secret), role=role, expires_at=expires_at)
     return key, f"vk_{prefix}_{secret}"
 
 

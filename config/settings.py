@@ -32,13 +32,13 @@ def secret(name: str, default: str = "") -> str:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ImproperlyConfigured(f"{name}_FILE: {error}") from error
-    return env.str(name, default=default)
+    return str(env.str(name, default=default))
 
 
 def positive(name: str, default: float, *, zero: bool = False) -> float:
     """A number above zero (or zero itself, where that means "no limit")."""
     try:
-        value = env.float(name, default=default)
+        value = float(env.float(name, default=default))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a number") from error
     if value < 0 or (value == 0 and not zero):
@@ -48,7 +48,7 @@ def positive(name: str, default: float, *, zero: bool = False) -> float:
 
 def zone(name: str, default: str) -> str:
     """An IANA time zone name."""
-    value = env.str(name, default=default)
+    value = str(env.str(name, default=default))
     if value not in available_timezones():
         raise ImproperlyConfigured(f"{name}: {value!r} is not an IANA time zone")
     return value

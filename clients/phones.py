@@ -1,0 +1,55 @@
+"""Phone numbers: the strict form that is stored, the loose ones that people type, the masked one to show.
+
+The strict form is `7` and ten ASCII digits. Pure.
+"""
+
+import re
+
+import phonenumbers
+
+STRICT = re.compile(r"7[0-9]{10}")
+_TYPED = re.compile(r"[0-9+() .\-\u00a0\u2010-\u2015]{10,32}")
+
+
+class NotAPhone(ValueError):
+    """A phone is 7 and ten digits, as in 79001234567"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+def strict(value: str | int) -> str:
+    """The phone if it is already in the strict form. Raises NotAPhone."""
+    text = str(value)
+    if isinstance(value, bool) or not STRICT.fullmatch(text):
+        raise NotAPhone
+    return text
+
+
+def normalise(typed: str) -> str:
+    """The strict form of a phone as people write it: `+7 (900) 123-45-67`, `8 900 …`, `900 1234567`.
+
+    Raises NotAPhone when it is not a Russian or Kazakh number of full length.
+    """
+    text = typed.strip()
+    if STRICT.fullmatch(text):
+        return text
+    if not _TYPED.fullmatch(text):
+        raise NotAPhone
+    try:
+        number = phonenumbers.parse(text, "RU")
+    except phonenumbers.NumberParseException as error:
+        raise NotAPhone from error
+    if number.country_code != 7 or number.extension:
+        raise NotAPhone
+    return strict(f"7{number.national_number}")
+
+
+def operator_code(phone: str) -> str:
+    """The three digits after the 7 of a strict phone."""
+    return phone[1:4]
+
+
+def masked(phone: str) -> str:
+    """`7900•••••67`: enough to recognise, not enough to call."""
+    return f"{phone[:4]}•••••{phone[-2:]}"

@@ -1,0 +1,314 @@
+"""The gateway's contract and the only outgoing HTTP. Knows no model.
+
+`encode` and `judge` are the contract, pure. `Line` delivers many at once, `deliver` one.
+"""
+
+import asyncio
+import json
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self
+
+import aiohttp
+import requests
+
+BODY_LIMIT = 64 * 1024
+EXCERPT_LENGTH = 512
+RETRY_AFTER_CAP_S = 3600.0
+
+
+class Kind(StrEnum):
+    """What an attempt came to. Only these four; everything else is a cause."""
+
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Cause(StrEnum):
+    """What was observed. Each belongs to one kind."""
+
+    ACCEPTED = "accepted"
+    NO_CONNECTION = "no_connection"
+    NOT_BEGUN = "not_begun"
+    THROTTLED = "throttled"
+    UNAUTHORISED = "unauthorised"
+    REFUSED = "refused"
+    NO_ANSWER = "no_answer"
+    CONNECTION_LOST = "connection_lost"
+    SERVER_ERROR = "server_error"
+    OFF_CONTRACT = "off_contract"
+    REDIRECT = "redirect"
+    WORKER_LOST = "worker_lost"
+    BUG = "bug"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one request. `detail` is at most 512 characters; `retry_after_s` only when told."""
+
+    kind: Kind
+    cause: Cause
+    http_status: int | None = None
+    detail: str = ""
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One message to deliver. `deadline` is an instant of `time.monotonic()` after which nothing is sent
+    and no answer is waited for; `timeout_s` bounds the whole exchange besides."""
+
+    id: int
+    phone: str
+    text: str
+    deadline: float
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request with its outcome, when it began (Unix seconds) and how long it took."""
+
+    request: Request
+    outcome: Outcome
+    began_at: float
+    duration_s: float
+
+
+def encode(request: Request) -> bytes:
+    """The body of a request: JSON with the id and the phone as integers."""
+    return json.dumps(
+        {"id": request.id, "phone": int(request.phone), "text": request.text}, ensure_ascii=False
+    ).encode()
+
+
+def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
+    """What a complete answer means: the outcome table of docs/reliability.md. Pure.
+
+    `body` may be longer than the limit by one byte: that says it was cut.
+    """
+    detail = body[:EXCERPT_LENGTH].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    if status == 200:
+        good = _is_acceptance(body)
+        return Outcome(
+            Kind.SENT if good else Kind.UNKNOWN, Cause.ACCEPTED if good else Cause.OFF_CONTRACT, 200, detail
+        )
+    told = retry_after(headers.get("Retry-After"), now=now)
+    if status == 429 or (status == 503 and told is not None):
+        return Outcome(Kind.NOT_SENT, Cause.THROTTLED, status, detail, told or 0.0)
+    if status in (401, 403):
+        return Outcome(Kind.NOT_SENT, Cause.UNAUTHORISED, status, detail)
+    if 400 <= status < 500:
+        return Outcome(Kind.REFUSED, Cause.REFUSED, status, detail)
+    if 300 <= status < 400:
+        return Outcome(Kind.UNKNOWN, Cause.REDIRECT, status, detail)
+    cause = Cause.SERVER_ERROR if status >= 500 else Cause.OFF_CONTRACT
+    return Outcome(Kind.UNKNOWN, cause, status, detail)
+
+
+def _is_acceptance(body: bytes) -> bool:
+    if len(body) > BODY_LIMIT:
+        return False
+    try:
+        answer = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(answer, dict) and type(answer.get("code")) is int and answer["code"] == 0
+
+
+def retry_after(header: str | None, *, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After header (seconds or an HTTP date), 0 to 3600; None when there is none.
+
+    Nonsense counts as told but gives 0: the sender's own delay applies.
+    """
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:6]), RETRY_AFTER_CAP_S))
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - now).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_CAP_S) if math.isfinite(seconds) else 0.0
+
+
+class Line:
+    """Many requests at once over one pooled session, on an event loop in a thread of its own.
+
+    The owner submits and collects from one thread. Leaving the context waits for nothing: requests still
+    under way are cut off and come to nothing, so collect first what must be known.
+    """
+
+    def __init__(self, *, url: str, token: str, capacity: int) -> None:
+        self.capacity = capacity
+        self._url = f"{url}/send/"
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gateway-line", daemon=True)
+        self._done: deque[Delivery] = deque()
+        self._some_done = threading.Event()
+        self._under_way = 0
+        self._session: aiohttp.ClientSession | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def under_way(self) -> int:
+        """Requests submitted and not collected yet."""
+        return self._under_way
+
+    @property
+    def free(self) -> int:
+        return self.capacity - self._under_way
+
+    def submit(self, batch: Sequence[Request]) -> None:
+        """Begins all of `batch`; returns at once."""
+        self._under_way += len(batch)
+        self._loop.call_soon_threadsafe(self._begin, batch)
+
+    def collect(self, *, wait_s: float) -> list[Delivery]:
+        """What has come back since the last call; waits up to `wait_s` for the first one."""
+        if not self._done and wait_s > 0:
+            self._some_done.wait(wait_s)
+        self._some_done.clear()
+        came = [self._done.popleft() for _ in range(len(self._done))]
+        self._under_way -= len(came)
+        return came
+
+    async def _open(self) -> None:
+        # a connection the gateway has closed while idle must not cost an "unknown": keep it idle briefly
+        connector = aiohttp.TCPConnector(limit=self.capacity, keepalive_timeout=4, ttl_dns_cache=60)
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_note_that_it_left)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trace_configs=[trace],
+        )
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def _begin(self, batch: Sequence[Request]) -> None:
+        for request in batch:
+            task = self._loop.create_task(self._carry(request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, request: Request) -> None:
+        began_at, start = time.time(), time.monotonic()
+        outcome = await self._exchange(request)
+        self._done.append(Delivery(request, outcome, began_at, time.monotonic() - start))
+        self._some_done.set()
+
+    async def _exchange(self, request: Request) -> Outcome:
+        assert self._session is not None
+        limit = min(request.timeout_s, request.deadline - time.monotonic())
+        if limit <= 0:
+            return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
+        trip = SimpleNamespace(left=False)
+        try:
+            async with self._session.post(
+                f"{self._url}{request.id}",
+                data=encode(request),
+                timeout=aiohttp.ClientTimeout(total=limit),
+                allow_redirects=False,
+                trace_request_ctx=trip,
+            ) as answer:
+                body = await _first_bytes(answer.content)
+                return judge(answer.status, answer.headers, body, now=datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001  an exception nobody listed is an outcome too: unknown, loudly
+            return explain(error, left=trip.left)
+
+
+async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:
+    """The body, or one byte more than the limit of it."""
+    body = b""
+    while len(body) <= BODY_LIMIT:
+        chunk = await stream.read(BODY_LIMIT + 1 - len(body))
+        if not chunk:
+            break
+        body += chunk
+    return body
+
+
+async def _note_that_it_left(_session: object, context: Any, _params: object) -> None:
+    context.trace_request_ctx.left = True  # aiohttp hands our namespace through untyped
+
+
+def explain(error: Exception, *, left: bool) -> Outcome:
+    """What an exception means. `left`: whether a byte of the request may have gone out. Pure."""
+    detail = f"{type(error).__name__}: {error}"[:EXCERPT_LENGTH]
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=detail)
+    if isinstance(error, asyncio.TimeoutError | requests.Timeout):
+        if not left:
+            return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=detail or "timed out")
+        return Outcome(Kind.UNKNOWN, Cause.NO_ANSWER, detail=detail)
+    if isinstance(error, aiohttp.ClientError | OSError | requests.RequestException):
+        if not left:
+            return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=detail)
+        return Outcome(Kind.UNKNOWN, Cause.CONNECTION_LOST, detail=detail)
+    return Outcome(Kind.UNKNOWN, Cause.BUG, detail=detail)
+
+
+def deliver(request: Request, *, url: str, token: str) -> Outcome:
+    """One request over `requests`, and its outcome. For a test message and for checking the gateway.
+
+    Whether an error came before anything left cannot be told apart here but for a failed connection, so
+    anything else is unknown.
+    """
+    limit = min(request.timeout_s, request.deadline - time.monotonic())
+    if limit <= 0:
+        return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
+    with requests.Session() as session:
+        session.trust_env = False
+        prepared = session.prepare_request(
+            requests.Request(
+                "POST",
+                f"{url}/send/{request.id}",
+                data=encode(request),
+                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            )
+        )
+        try:
+            with session.send(prepared, timeout=limit, stream=True, allow_redirects=False) as answer:
+                body = answer.raw.read(BODY_LIMIT + 1)
+                return judge(answer.status_code, answer.headers, body, now=datetime.now(UTC))
+        except requests.ConnectTimeout as error:
+            return explain(error, left=False)
+        except requests.RequestException as error:
+            refused = isinstance(error, requests.ConnectionError) and "NewConnectionError" in str(error)
+            return explain(error, left=not refused)

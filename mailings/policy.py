@@ -1,0 +1,217 @@
+"""Decisions without a database, a network or a clock: callers bring `now`, the zone rules and chance.
+
+Windows are hours of a client's own day, `[from, until)`, and may cross midnight.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from mailings.gateway import Cause, Kind, Outcome
+
+RETRY_FIRST_S = 1.0
+RETRY_CAP_S = 300.0
+STRIKES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours of the day in which a client may be written to, by his own clock. `start != until`."""
+
+    start: time
+    until: time
+
+    def holds(self, moment: time) -> bool:
+        if self.start < self.until:
+            return self.start <= moment < self.until
+        return moment >= self.start or moment < self.until
+
+
+def is_open(window: Window | None, zone: str, now: datetime) -> bool:
+    """Whether a client in `zone` may be written to at `now`. No window is always open.
+
+    The local clock decides, so in the hour that the clocks repeat the window holds both times.
+    """
+    return window is None or window.holds(now.astimezone(ZoneInfo(zone)).time())
+
+
+def closes_at(window: Window, zone: str, now: datetime) -> datetime:
+    """When the window that is open in `zone` at `now` closes (UTC)."""
+    return _next_edge(window.until, zone, now, now.astimezone(ZoneInfo(zone)).date(), window, opening=False)
+
+
+def opens_at(window: Window | None, zone: str, now: datetime) -> datetime:
+    """The first instant from `now` on at which the window is open in `zone` (UTC)."""
+    if window is None or is_open(window, zone, now):
+        return now
+    return _next_edge(window.start, zone, now, now.astimezone(ZoneInfo(zone)).date(), window, opening=True)
+
+
+def _next_edge(edge: time, zone: str, now: datetime, today: date, window: Window, *, opening: bool) -> datetime:
+    """The first instant after `now` where the window changes to open (or to closed).
+
+    Candidates are the edge's wall time on the next days, on both sides of a fold, and the instants at
+    which the zone's offset jumps: a window may begin or end inside the hour that is skipped.
+    """
+    local = ZoneInfo(zone)
+    best: datetime | None = None
+    for days in range(-1, 4):
+        for fold in (0, 1):
+            wall = datetime.combine(today + timedelta(days=days), edge, local).replace(fold=fold)
+            instant = wall.astimezone(UTC)
+            for candidate in (instant, _jump_near(instant, local)):
+                if candidate is None or candidate <= now or (best is not None and candidate >= best):
+                    continue
+                if is_open(window, zone, candidate) is opening:
+                    best = candidate
+        if best is not None and days >= 1:
+            break
+    assert best is not None, "an edge of the day comes within three days"
+    return best
+
+
+def _jump_near(instant: datetime, zone: ZoneInfo) -> datetime | None:
+    """The instant within 26 h before or after at which the zone's offset changes, to the second."""
+    low, high = instant - timedelta(hours=26), instant + timedelta(hours=26)
+    if low.astimezone(zone).utcoffset() == high.astimezone(zone).utcoffset():
+        return None
+    first = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == first:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def open_zones(window: Window | None, zones: list[str], now: datetime) -> list[str]:
+    """The zones that may be written to at `now`, those whose window closes soonest first."""
+    if window is None:
+        return list(zones)
+    opened = [zone for zone in zones if is_open(window, zone, now)]
+    return sorted(opened, key=lambda zone: (_seconds_left(window, zone, now), zone))
+
+
+def _seconds_left(window: Window, zone: str, now: datetime) -> float:
+    """Hours of the wall clock until the window closes: an order, not an instant."""
+    wall = now.astimezone(ZoneInfo(zone))
+    until = datetime.combine(wall.date(), window.until)
+    left = (until - wall.replace(tzinfo=None)).total_seconds()
+    return left if left > 0 else left + 86_400
+
+
+class State(StrEnum):
+    """States of a message; their sentences are in `models.Message`."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Reason(StrEnum):
+    """Why a message waits, or why it ended."""
+
+    TURN = "turn"
+    RETRY_NOT_SENT = "retry_not_sent"
+    RETRY_THROTTLED = "retry_throttled"
+    RETRY_UNAUTHORISED = "retry_unauthorised"
+    RETRY_UNKNOWN = "retry_unknown"
+    RETRY_BY_HAND = "retry_by_hand"
+    IN_FLIGHT = "in_flight"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    NO_ANSWER = "no_answer"
+    WORKER_LOST = "worker_lost"
+    END_BEFORE_ANSWER = "end_before_answer"
+    END_BEFORE_TURN = "end_before_turn"
+    END_WHILE_RETRYING = "end_while_retrying"
+    MAILING_CANCELLED = "mailing_cancelled"
+    CLIENT_DELETED = "client_deleted"
+    CLIENT_OPTED_OUT = "client_opted_out"
+
+
+class OnUnknown(StrEnum):
+    RESEND = "resend"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One claimed message on its way to the gateway.
+
+    `attempt` counts its requests, this one included; `strikes` those that went against its own limit.
+    `lease_until` and `ends_at` are instants of the database's clock; after either nothing may be sent.
+    """
+
+    id: int
+    mailing_id: int
+    client_id: int
+    phone: str
+    text: str
+    attempt: int
+    strikes: int
+    token: int
+    lease_until: datetime
+    ends_at: datetime
+    on_unknown: OnUnknown
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a message goes after an attempt. `due_at` only when it waits for another one."""
+
+    state: State
+    reason: Reason
+    due_at: datetime | None = None
+    strikes: int = 0
+
+
+_RETRY_REASON = {
+    Cause.THROTTLED: Reason.RETRY_THROTTLED,
+    Cause.UNAUTHORISED: Reason.RETRY_UNAUTHORISED,
+}
+
+
+def verdict(outcome: Outcome, job: Job, now: datetime, chance: float, *, gateway_well: bool = True) -> Verdict:
+    """What `outcome` means for the message: the "then" column of the outcome table.
+
+    `chance` in [0, 1) is the jitter. A strike counts only while the gateway is otherwise well, so that an
+    outage fails nobody.
+    """
+    if outcome.kind is Kind.SENT:
+        return Verdict(State.SENT, Reason.ACCEPTED)
+    if outcome.kind is Kind.REFUSED:
+        return Verdict(State.FAILED, Reason.REFUSED)
+    lost = outcome.cause is Cause.WORKER_LOST
+    if outcome.kind is Kind.UNKNOWN:
+        if job.on_unknown is OnUnknown.HOLD:
+            return Verdict(State.UNKNOWN, Reason.WORKER_LOST if lost else Reason.NO_ANSWER)
+        if now >= job.ends_at:
+            return Verdict(State.UNKNOWN, Reason.END_BEFORE_ANSWER)
+    if now >= job.ends_at:
+        return Verdict(State.EXPIRED, Reason.END_WHILE_RETRYING)
+    counts = gateway_well and not lost and outcome.cause not in _RETRY_REASON
+    strikes = job.strikes + (1 if counts else 0)
+    if strikes >= STRIKES:
+        return Verdict(State.FAILED, Reason.TOO_MANY_ATTEMPTS, strikes=strikes)
+    fallback = Reason.RETRY_UNKNOWN if outcome.kind is Kind.UNKNOWN else Reason.RETRY_NOT_SENT
+    delay = retry_delay(job.attempt, chance, at_least=outcome.retry_after_s)
+    return Verdict(
+        State.QUEUED,
+        _RETRY_REASON.get(outcome.cause, fallback),
+        due_at=now + timedelta(seconds=delay),
+        strikes=strikes,
+    )
+
+
+def retry_delay(attempt: int, chance: float, *, at_least: float = 0.0) -> float:
+    """Seconds to wait after the `attempt`-th request: exponential from 1 s with full jitter, at most 300 s."""
+    ceiling = min(RETRY_CAP_S, RETRY_FIRST_S * 2.0 ** min(attempt - 1, 30))
+    return max(at_least, ceiling * chance)
