@@ -1,11 +1,18 @@
-"""Settings of the test run: the real ones, with a key, and quick passwords."""
+"""Settings of the test run: the real ones, with a key, a database of its own and quick passwords."""
 
 import os
 
+from tests import databases
+
 os.environ.setdefault("SECRET_KEY", "tests-only")
 os.environ.setdefault("LOG_FORMAT", "json")
+os.environ["DATABASE_URL"] = databases.choose()
 
 from config.settings import *  # noqa: F403
+from config.settings import DATABASES
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"].replace("run-", "test-")}
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
