@@ -152,7 +152,6 @@ class Job:
 
     id: int
     mailing_id: int
-    client_id: int
     phone: str
     text: str
     attempt: int

@@ -1,0 +1,40 @@
+"""Reading the directory."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet
+
+from clients.models import Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientFilter:
+    """What a list of clients is narrowed by; empty means any. `q` is a part of the phone or of the tag."""
+
+    phone: str = ""
+    operator_code: str = ""
+    tag: str | None = None
+    timezone: str = ""
+    opted_out: bool | None = None
+    q: str = ""
+
+
+def clients(narrow: ClientFilter) -> QuerySet[Client]:
+    """The clients that match, oldest first."""
+    found = Client.objects.order_by("id")
+    exact = {"phone": narrow.phone, "operator_code": narrow.operator_code, "timezone": narrow.timezone}
+    found = found.filter(**{name: value for name, value in exact.items() if value})
+    if narrow.tag is not None:
+        found = found.filter(tag=narrow.tag)
+    if narrow.opted_out is not None:
+        found = found.filter(opted_out_at__isnull=not narrow.opted_out)
+    if narrow.q:
+        digits = "".join(letter for letter in narrow.q if letter in "0123456789")
+        found = found.filter(phone__contains=digits) if digits else found.filter(tag__icontains=narrow.q)
+    return found
+
+
+def choices(field: str) -> list[tuple[str, int]]:
+    """The values of `operator_code`, `tag` or `timezone` with the number of clients that have each."""
+    counted = Client.objects.values_list(field).annotate(clients=Count("id"))
+    return list(counted.order_by(field).values_list(field, "clients"))

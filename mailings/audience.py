@@ -1,0 +1,118 @@
+"""The clients a filter selects, and how they become recipients."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Count, DateTimeField, F, QuerySet, Value
+from django.db.models.functions import Cast
+
+from clients.models import Client
+from mailings import queue, tally
+from mailings.models import Mailing, MailingState, Message
+from mailings.plans import Filter, plan_of
+from mailings.policy import Reason, State
+
+CHUNK = 10_000
+SAMPLE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """How many clients match and may be written to, by time zone, and the first few of them."""
+
+    count: int
+    opted_out: int
+    by_zone: dict[str, int]
+    sample: list[Client]
+
+
+def matching(wanted: Filter) -> QuerySet[Client]:
+    """The clients a filter selects, those who opted out included, in the order of their ids."""
+    found = Client.objects.order_by("id")
+    if wanted.operator_codes:
+        found = found.filter(operator_code__in=wanted.operator_codes)
+    if wanted.tags:
+        found = found.filter(tag__in=wanted.tags)
+    return found
+
+
+def reachable(wanted: Filter) -> QuerySet[Client]:
+    """Those of them who may be written to."""
+    return matching(wanted).filter(opted_out_at=None)
+
+
+def measure(wanted: Filter) -> Audience:
+    """Counts an audience as it would be now."""
+    rows = matching(wanted).order_by().values_list("timezone", "opted_out_at__isnull").annotate(Count("id"))
+    by_zone: Counter[str] = Counter()
+    opted_out = 0
+    for zone, may_be_written_to, number in rows:
+        if may_be_written_to:
+            by_zone[zone] += number
+        else:
+            opted_out += number
+    return Audience(
+        count=by_zone.total(),
+        opted_out=opted_out,
+        by_zone=dict(sorted(by_zone.items(), key=lambda entry: (-entry[1], entry[0]))),
+        sample=list(reachable(wanted)[:SAMPLE]),
+    )
+
+
+def materialise(mailing_id: int, *, now: datetime, chunk: int = CHUNK) -> bool:
+    """Adds the recipients of the next `chunk` client ids of a started mailing. True while there are more.
+
+    One transaction with the cursor: a killed worker goes on where it was, and of two at once the second
+    finds the cursor moved and adds nothing.
+    """
+    mailing = Mailing.objects.filter(pk=mailing_id, state__in=(MailingState.RUNNING, MailingState.PAUSED)).first()
+    if mailing is None or mailing.audience_is_whole or mailing.audience_until is None:
+        return False
+    start, end = mailing.audience_cursor, min(mailing.audience_cursor + chunk, mailing.audience_until)
+    with transaction.atomic():
+        here = Mailing.objects.filter(pk=mailing_id, audience_cursor=start)
+        open_states = (MailingState.RUNNING, MailingState.PAUSED)
+        if here.filter(state__in=open_states).update(audience_cursor=end):
+            chosen = reachable(plan_of(mailing).filter).filter(id__gt=start, id__lte=end)
+            zones = list(chosen.order_by().values_list("timezone", flat=True).distinct())
+            queue.add_zones((mailing_id, zone) for zone in zones)
+            tally.add({(mailing_id, State.QUEUED): _insert(mailing_id, chosen, now)}, now)
+    return end < mailing.audience_until
+
+
+def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> int:
+    """One INSERT … SELECT: the rows never pass through this process. Returns how many were added."""
+    columns: dict[str, Any] = {  # expressions of several kinds
+        "mailing_id": Value(mailing_id),
+        "client_id": F("id"),
+        "state": Value(State.QUEUED.value),
+        "reason": Value(Reason.TURN.value),
+        "operator_code": F("operator_code"),
+        "tag": F("tag"),
+        "timezone": F("timezone"),
+        "due_at": Value(now),
+        "attempts": Value(0),
+        "strikes": Value(0),
+        "created_at": Value(now),
+    }
+    if connection.vendor == "postgresql":  # an untyped literal in a SELECT is text there
+        for name, kind in (("due_at", DateTimeField()), ("created_at", DateTimeField())):
+            columns[name] = Cast(columns[name], kind)
+    names = [f"_{name}" for name in columns]
+    query = chosen.annotate(**dict(zip(names, columns.values(), strict=True))).values_list(*names).query
+    select, parameters = query.sql_with_params()
+    quoted = ", ".join(connection.ops.quote_name(name) for name in columns)
+    table = connection.ops.quote_name(Message._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} ({quoted}) {select} ON CONFLICT DO NOTHING", parameters)
+        return int(cursor.rowcount)
+
+
+def refresh_plan() -> None:
+    """Tells PostgreSQL how the messages lie: on a table it has not looked at, it may sort them all per claim."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(Message._meta.db_table)}")

@@ -1,0 +1,150 @@
+"""Reading mailings and messages: lists, progress, statistics. Nothing here changes anything."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, QuerySet, Sum
+
+from mailings import tally
+from mailings.models import Mailing, MailingState, Message, Tally
+from mailings.policy import State
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many messages of a mailing are in each state; their sum is the number of its recipients."""
+
+    by_state: dict[State, int]
+
+    @property
+    def recipients(self) -> int:
+        return sum(self.by_state.values())
+
+    @property
+    def open(self) -> int:
+        """Those that wait or are in flight."""
+        return self.by_state[State.QUEUED] + self.by_state[State.SENDING]
+
+    @property
+    def done(self) -> int:
+        return self.recipients - self.open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """What a list of messages is narrowed by; None or empty means any."""
+
+    mailing_id: int | None = None
+    client_id: int | None = None
+    state: str = ""
+    reason: str = ""
+    timezone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One value of a dimension (a code, a tag, a zone) and its messages by state."""
+
+    value: str
+    by_state: dict[State, int]
+
+    @property
+    def recipients(self) -> int:
+        return sum(self.by_state.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """One mailing in numbers: by state, over time (messages sent per minute), by code, tag and zone, by reason."""
+
+    progress: Progress
+    sent_per_minute: list[tuple[datetime, int]]
+    by_operator_code: list[Share]
+    by_tag: list[Share]
+    by_timezone: list[Share]
+    by_reason: dict[str, int]
+
+
+def mailings(*, state: str = "", q: str = "") -> QuerySet[Mailing]:
+    """The mailings that are not deleted, newest first; `q` is a part of the name or the text."""
+    found = Mailing.objects.visible().order_by("-id")
+    if state:
+        found = found.filter(state=state)
+    if q:
+        found = found.filter(name__icontains=q) | found.filter(text__icontains=q)
+    return found
+
+
+def mailing(mailing_id: int) -> Mailing:
+    """One mailing that is not deleted. Raises Mailing.DoesNotExist."""
+    return Mailing.objects.visible().get(pk=mailing_id)
+
+
+def progress(mailing_ids: Iterable[int]) -> dict[int, Progress]:
+    """The progress of each mailing, in one query whatever their number."""
+    return {mailing_id: Progress(by_state) for mailing_id, by_state in tally.counts(mailing_ids).items()}
+
+
+def counts_of_mailings() -> dict[str, int]:
+    """How many mailings are in each state; every state is there."""
+    counted = Mailing.objects.visible().order_by().values_list("state").annotate(Count("id"))
+    return dict.fromkeys(MailingState.values, 0) | dict(counted)
+
+
+def messages(narrow: MessageFilter) -> QuerySet[Message]:
+    """The messages of mailings that are not deleted, newest first, with their clients and mailings at hand."""
+    found = Message.objects.filter(mailing__deleted_at=None).select_related("client", "mailing").order_by("-id")
+    exact = {
+        "mailing": narrow.mailing_id,
+        "client": narrow.client_id,
+        "state": narrow.state,
+        "reason": narrow.reason,
+        "timezone": narrow.timezone,
+    }
+    return found.filter(**{name: value for name, value in exact.items() if value not in (None, "")})
+
+
+def message(message_id: int) -> Message:
+    """One message of a mailing that is not deleted, with its attempts. Raises Message.DoesNotExist."""
+    return messages(MessageFilter()).prefetch_related("attempt_log").get(pk=message_id)
+
+
+def statistics(mailing_id: int) -> Statistics:
+    """Everything about one mailing in numbers. Counts the messages: about a second per three million."""
+    rows = Message.objects.filter(mailing=mailing_id).order_by()
+    by_reason = rows.values_list("reason").annotate(Count("id")).order_by("reason")
+    return Statistics(
+        progress=progress([mailing_id])[mailing_id],
+        sent_per_minute=tally.per_minute(mailing_id, State.SENT),
+        by_operator_code=_shares(rows, "operator_code"),
+        by_tag=_shares(rows, "tag"),
+        by_timezone=_shares(rows, "timezone"),
+        by_reason=dict(by_reason),
+    )
+
+
+def _shares(rows: QuerySet[Message], dimension: str) -> list[Share]:
+    shares: dict[str, Share] = {}
+    counted = rows.values_list(dimension, "state").annotate(Count("id")).order_by(dimension, "state")
+    for value, state, number in counted:
+        share = shares.setdefault(value, Share(value, dict.fromkeys(State, 0)))
+        share.by_state[State(state)] = number
+    return sorted(shares.values(), key=lambda share: (-share.recipients, share.value))
+
+
+def totals(*, since: datetime | None = None, until: datetime | None = None) -> Progress:
+    """All messages of mailings that are not deleted, by state; of mailings whose start lies in [since, until)."""
+    chosen = started_between(since=since, until=until).order_by()
+    rows = Tally.objects.filter(mailing__in=chosen).order_by().values_list("state").annotate(Sum("delta"))
+    return Progress(dict.fromkeys(State, 0) | {State(state): total for state, total in rows})
+
+
+def started_between(*, since: datetime | None = None, until: datetime | None = None) -> QuerySet[Mailing]:
+    """The mailings that are not deleted whose start lies in [since, until), newest first."""
+    found = Mailing.objects.visible().order_by("-id")
+    if since is not None:
+        found = found.filter(starts_at__gte=since)
+    if until is not None:
+        found = found.filter(starts_at__lt=until)
+    return found
