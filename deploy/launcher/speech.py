@@ -1,0 +1,49 @@
+"""How the launchers speak: lines that say what is done, signs of life, and one sentence for a failure."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SIGN_OF_LIFE_SECONDS = 4
+
+
+class Trouble(Exception):
+    """Something a person has to do; the text is the one sentence that says what."""
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def guarded(main: Callable[[], int]) -> int:
+    """Runs a launcher and turns what goes wrong into one sentence and an exit code."""
+    try:
+        return main()
+    except Trouble as trouble:
+        print(f"{trouble}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr, flush=True)
+        return 130
+
+
+@contextmanager
+def working(title: str, progress: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Says `title`, then every few seconds how long it has taken and what `progress` adds."""
+    say(f"{title} …")
+    started, over = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not over.wait(SIGN_OF_LIFE_SECONDS):
+            facts = [f"{time.monotonic() - started:.0f} s", progress()]
+            say("  … " + ", ".join(filter(None, facts)))
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()

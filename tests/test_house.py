@@ -1,0 +1,161 @@
+"""The rules of the house that no other tool checks."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("config", "accounts", "clients", "mailings", "dashboard")
+FUNCTION_LINES = 40
+MODULE_LINES = 400
+VIEW_LINES = 20
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def modules(*folders: str) -> list[Path]:
+    """Every module that people write: migrations are generated."""
+    found = [ROOT / "manage.py"] if not folders else []
+    for folder in folders or (*ROOMS, "deploy", "tests"):
+        found += [path for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts]
+    return sorted(found)
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def length(function: Function) -> int:
+    """Lines from `def` to the end, without the docstring: explaining is not what makes it long."""
+    assert function.end_lineno is not None
+    whole = function.end_lineno - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function) is None:
+        return whole
+    assert first.end_lineno is not None
+    return whole - (first.end_lineno - first.lineno + 1)
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level packages that a module imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_no_function_is_longer_than_forty_lines() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {length(function)}"
+        for path in modules()
+        for function in functions(ast.parse(path.read_text()))
+        if length(function) > FUNCTION_LINES
+    ]
+
+    assert long == []
+
+
+def test_no_module_is_longer_than_four_hundred_lines() -> None:
+    lines = {path: len(path.read_text().splitlines()) for path in modules()}
+
+    assert names([path for path, number in lines.items() if number > MODULE_LINES]) == []
+
+
+def test_no_view_is_longer_than_twenty_lines() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {length(function)}"
+        for path in modules("dashboard/views")
+        for function in functions(ast.parse(path.read_text()))
+        if function.args.args and function.args.args[0].arg == "request" and length(function) > VIEW_LINES
+    ]
+
+    assert long == []
+
+
+@pytest.mark.parametrize(
+    ("package", "rooms"),
+    [
+        ("django_q", {"mailings/bell.py", "mailings/worker.py", "mailings/tasks.py"}),
+        ("aiohttp", {"mailings/gateway.py"}),
+        ("requests", {"mailings/gateway.py"}),
+    ],
+)
+def test_a_package_is_imported_only_where_it_belongs(package: str, rooms: set[str]) -> None:
+    importers = {path for path in modules(*ROOMS) if package in imports(path)}
+
+    assert set(names(sorted(importers))) <= rooms
+
+
+def reads_environment(path: Path) -> bool:
+    """Whether it mentions `os.environ` or `os.getenv`; giving Django its settings' name is no reading."""
+    tree = ast.parse(path.read_text())
+    named = [
+        call.func.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and ast.unparse(call).startswith("os.environ.setdefault('DJANGO_SETTINGS_MODULE'")
+    ]
+    return any(
+        isinstance(node, ast.Attribute)
+        and ast.unparse(node) in {"os.environ", "os.environb", "os.getenv"}
+        and node not in named
+        for node in ast.walk(tree)
+    )
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {path for path in [*modules(*ROOMS), ROOT / "manage.py"] if reads_environment(path)}
+
+    assert set(names(sorted(readers))) <= {"config/settings.py"}
+
+
+def settings_variables() -> set[str]:
+    """The variables that settings.py asks its typed readers for; `secret` also reads the name's file."""
+    variables = set()
+    for node in ast.walk(ast.parse((ROOT / "config" / "settings.py").read_text())):
+        if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
+            continue
+        name, reader = node.args[0].value, ast.unparse(node.func)
+        is_reader = reader in {"secret", "positive", "zone"} or reader.startswith(("env.", "os.environ"))
+        if is_reader and isinstance(name, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", name):
+            variables.add(name)
+    return variables
+
+
+def test_the_example_environment_names_exactly_the_variables_of_the_settings() -> None:
+    named = re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text())
+
+    assert sorted(named) == sorted(settings_variables())
+
+
+def test_every_variable_of_the_example_has_a_sentence_above_it() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    bare = [
+        line
+        for above, line in zip(["", *lines], lines, strict=False)
+        if re.match(r"#?[A-Z][A-Z0-9_]+=", line) and not re.match(r"# .{15,}", above)
+    ]
+
+    assert bare == []
+
+
+def test_the_locked_requirements_hold_hashes_and_no_address() -> None:
+    for path in (ROOT / "requirements").iterdir():
+        text = path.read_text()
+        assert "://" not in text, path
+        assert "index-url" not in text, path
+        if path.suffix == ".txt":
+            pins = re.findall(r"(?m)^[a-z0-9][^ ]*==\S+.*(?:\n {4}--hash=sha256:[0-9a-f]{64}.*)*", text)
+            assert pins, path
+            assert [pin for pin in pins if "--hash=" not in pin] == []
