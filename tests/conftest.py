@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests import databases
+from tests.fixtures_gateway import gateway, gateway_process  # noqa: F401
 
 
 @pytest.fixture
