@@ -19,7 +19,7 @@ from clients.operations import Invalid
 from mailings import audience, bell, clock, queue
 from mailings.models import Mailing, MailingState, Message
 from mailings.plans import Plan, check, plan_of
-from mailings.policy import State
+from mailings.policy import Reason, State
 
 STARTED = (MailingState.RUNNING, MailingState.PAUSED)
 OVER = (MailingState.FINISHED, MailingState.CANCELLED)
