@@ -1,0 +1,49 @@
+"""What every page of the console needs: the theme and the places of the navigation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Role
+from dashboard import access
+
+THEMES = ("light", "dark", "auto")
+THEME_COOKIE = "theme"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One line of the navigation. It is current on its own address and on all below."""
+
+    label: str | Promise
+    icon: str
+    address: str
+    is_current: bool
+    only_wide: bool = False
+
+
+def console(request: HttpRequest) -> dict[str, Any]:
+    """For the templates; touches no database, so that pages of errors can be shown without one."""
+    theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    return {
+        "theme": theme if theme in THEMES else "auto",
+        "places": places(request),
+        "may_change": lambda: access.may(request, Role.OPERATOR),
+    }
+
+
+def places(request: HttpRequest) -> list[Place]:
+    here = request.path
+
+    def place(label: str | Promise, icon: str, name: str) -> Place:
+        address = reverse(name)
+        return Place(label, icon, address, here == address if address == "/" else here.startswith(address))
+
+    return [
+        place(_("Dashboard"), "layout-dashboard", "dashboard"),
+        Place(_("API docs"), "api", "/docs/", is_current=False, only_wide=True),
+    ]
