@@ -148,7 +148,9 @@ DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     # one cache for all web processes: the sign-in's rate limit is counted over all of them
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+    # django-q2 notes its own state twice a second; nobody reads it, so it stays in the process
+    "tasks": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "tasks"},
 }
 
 # The gateway ---------------------------------------------------------------------------------------
@@ -167,14 +169,16 @@ Q_CLUSTER = {
     "orm": "default",
     "workers": _hands,
     "queue_limit": _hands,
-    "timeout": 60,
-    "retry": 300,
+    # a dispatch run takes 20 s and then waits for its last answers
+    "timeout": max(60, int(GATEWAY_TIMEOUT) + 50),
+    "retry": max(300, 5 * (int(GATEWAY_TIMEOUT) + 50)),
     "max_attempts": 3,
     "ack_failures": True,
     "catch_up": False,
     "save_limit": 50,
     "scheduler": False,  # the worker's clock calls it, twice a second instead of twice a minute
     "poll": 0.1,
+    "cache": "tasks",
     "label": "Tasks",
 }
 

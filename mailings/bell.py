@@ -24,19 +24,25 @@ def audience(mailing_id: int, now: datetime) -> int:
     return _ring(f"audience-{mailing_id}", "mailings.tasks.materialise", now, mailing_id)
 
 
-def chores(now: datetime) -> int:
-    """Rings for the tidying up."""
-    return _ring("chores", "mailings.tasks.chores", now)
-
-
 def _ring(name: str, task: str, now: datetime, *arguments: object) -> int:
-    long_ago = now - timedelta(days=1)
-    Lease.objects.bulk_create([Lease(name=name, until=long_ago, rung_at=long_ago)], ignore_conflicts=True)
+    _exists(name, now)
     free = Q(name=name, until__lte=now, rung_at__lte=now - RING_AGAIN)
     if not Lease.objects.filter(free).update(rung_at=now):
         return 0
     async_task(task, *arguments, task_name=name)
     return 1
+
+
+def _exists(name: str, now: datetime) -> None:
+    if not Lease.objects.filter(name=name).exists():
+        long_ago = now - timedelta(days=1)
+        Lease.objects.bulk_create([Lease(name=name, until=long_ago, rung_at=long_ago)], ignore_conflicts=True)
+
+
+def take(name: str, holder: str, now: datetime, seconds: float) -> bool:
+    """As `hold`, for a lease that nobody rings for."""
+    _exists(name, now)
+    return hold(name, holder, now, seconds)
 
 
 def hold(name: str, holder: str, now: datetime, seconds: float) -> bool:

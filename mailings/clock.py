@@ -27,6 +27,11 @@ def now() -> datetime:
     return datetime.now(UTC) + _Offset.current()
 
 
+def instant(unix_s: float) -> datetime:
+    """A moment of this process's clock (Unix seconds) as an instant of the database's (UTC)."""
+    return datetime.fromtimestamp(unix_s, UTC) + _Offset.ahead
+
+
 def forget() -> None:
     """Measure anew at the next call: for tests that move the clock."""
     _Offset.measured_at = None

@@ -23,6 +23,8 @@ import requests
 BODY_LIMIT = 64 * 1024
 EXCERPT_LENGTH = 512
 RETRY_AFTER_CAP_S = 3600.0
+# a request that begins this close to its deadline might reach the gateway after it
+BEGIN_MARGIN_S = 0.25
 
 
 class Kind(StrEnum):
@@ -236,7 +238,7 @@ class Line:
     async def _exchange(self, request: Request) -> Outcome:
         assert self._session is not None
         limit = min(request.timeout_s, request.deadline - time.monotonic())
-        if limit <= 0:
+        if limit <= BEGIN_MARGIN_S:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
         trip = SimpleNamespace(left=False)
         try:
@@ -291,7 +293,7 @@ def deliver(request: Request, *, url: str, token: str) -> Outcome:
     anything else is unknown.
     """
     limit = min(request.timeout_s, request.deadline - time.monotonic())
-    if limit <= 0:
+    if limit <= BEGIN_MARGIN_S:
         return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
     with requests.Session() as session:
         session.trust_env = False

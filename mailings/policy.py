@@ -3,6 +3,7 @@
 Windows are hours of a client's own day, `[from, until)`, and may cross midnight.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -214,3 +215,11 @@ def retry_delay(attempt: int, chance: float, *, at_least: float = 0.0) -> float:
     """Seconds to wait after the `attempt`-th request: exponential from 1 s with full jitter, at most 300 s."""
     ceiling = min(RETRY_CAP_S, RETRY_FIRST_S * 2.0 ** min(attempt - 1, 30))
     return max(at_least, ceiling * chance)
+
+
+def shares(capacity: int, in_flight: Sequence[int]) -> list[int]:
+    """How many more places each mailing may take so that all get their equal part of `capacity`."""
+    if not in_flight:
+        return []
+    part = max(1, capacity // len(in_flight))
+    return [max(0, part - busy) for busy in in_flight]

@@ -15,7 +15,7 @@ from django.db.models import F, OuterRef, Subquery
 
 from clients.models import Client
 from mailings import placeholders, policy, tally
-from mailings.gateway import EXCERPT_LENGTH, Cause, Kind, Outcome
+from mailings.gateway import BEGIN_MARGIN_S, EXCERPT_LENGTH, Cause, Kind, Outcome
 from mailings.models import Attempt, Mailing, MailingState, MailingZone, Message
 from mailings.policy import Job, OnUnknown, Reason, State, Verdict
 
@@ -371,8 +371,9 @@ def _note(mailing_id: int, before: State, after: State, number: int, now: dateti
 
 
 def running(now: datetime) -> list[Mailing]:
-    """The mailings that may send now."""
-    sendable = Mailing.objects.filter(state=MailingState.RUNNING, deleted_at=None, ends_at__gt=now)
+    """The mailings that may send now; not those whose end is so near that nothing is begun any more."""
+    last = now + timedelta(seconds=BEGIN_MARGIN_S)
+    sendable = Mailing.objects.filter(state=MailingState.RUNNING, deleted_at=None, ends_at__gt=last)
     return list(sendable.order_by("id"))
 
 

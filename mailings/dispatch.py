@@ -1,0 +1,176 @@
+"""The loop: claim → deliver → settle.
+
+One run is one task of limited time. Any number may run at once; each keeps at most `GATEWAY_CONCURRENCY`
+requests in flight and claims no more than it has free places for.
+"""
+
+import random
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from config.logs import logger
+from mailings import bell, clock, policy, queue
+from mailings.gateway import Cause, Delivery, Line, Request
+from mailings.models import Mailing
+from mailings.policy import Job
+from mailings.queue import Settlement
+
+BUDGET_S = 20.0
+IDLE_S = 1.0
+LINGER_S = 0.02
+PLACE_S = 10.0
+PLACE_RENEWED_S = 2.0
+LEASE_MARGIN_S = 20.0
+DATABASE_AWAY = (OperationalError, InterfaceError)
+
+log = logger(__name__)
+
+
+def lease_s() -> float:
+    """How long a claimed message is its worker's: the longest exchange and a margin to write what came of it."""
+    return float(settings.GATEWAY_TIMEOUT) + LEASE_MARGIN_S
+
+
+def run(*, stopping: Callable[[], bool], places: int, budget_s: float = BUDGET_S) -> int:
+    """Sends what is due until the time budget is over, nothing is due any more, or `stopping()`.
+
+    Takes one of `places` dispatch leases, or does nothing when all are held. Returns the messages settled.
+    """
+    holder = secrets.token_hex(8)
+    place = next((p for p in range(1, places + 1) if _hold(p, holder)), None)
+    if place is None:
+        return 0
+    with Line(
+        url=settings.GATEWAY_URL, token=settings.GATEWAY_TOKEN, capacity=settings.GATEWAY_CONCURRENCY
+    ) as line:
+        run_ = _Run(line)
+        run_.work(lambda: _hold(place, holder), stopping=stopping, until=time.monotonic() + budget_s)
+        # the next run takes over the place while this one waits for its last answers
+        bell.let_go(f"dispatch-{place}", holder, clock.now())
+        if not stopping() and queue.due_exists(clock.now()):
+            bell.dispatch(clock.now(), places=places)
+        run_.drain(until=time.monotonic() + settings.GATEWAY_TIMEOUT + 2)
+    return run_.settled
+
+
+def _hold(place: int, holder: str) -> bool:
+    return bell.hold(f"dispatch-{place}", holder, clock.now(), PLACE_S)
+
+
+class _Run:
+    """What one run has in its hands: jobs in flight by message id, and outcomes not written yet, in order."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.settled = 0
+        self._jobs: dict[int, Job] = {}
+        self._in_flight: Counter[int] = Counter()
+        self._unwritten: list[Delivery] = []
+
+    def work(self, hold_on: Callable[[], bool], *, stopping: Callable[[], bool], until: float) -> None:
+        """Claims, delivers and settles until it is time to stop, or nothing has been due for a while."""
+        last_busy = renewed = time.monotonic()
+        while (moment := time.monotonic()) < until and not stopping():
+            try:
+                if moment - renewed > PLACE_RENEWED_S:
+                    if not hold_on():
+                        return
+                    renewed = moment
+                claimed = self._claim() if not self._unwritten else 0
+            except DATABASE_AWAY as error:
+                claimed = 0
+                _note_database_away(error)
+            self._collect(wait_s=LINGER_S if self._jobs or claimed else IDLE_S / 4)
+            if self._jobs or self._unwritten:
+                last_busy = time.monotonic()
+            elif time.monotonic() - last_busy > IDLE_S:
+                return
+
+    def drain(self, *, until: float) -> None:
+        """Waits for what is in flight and writes it; what is not written by `until` is left to its lease."""
+        while (self._jobs or self._unwritten) and time.monotonic() < until:
+            self._collect(wait_s=0.1)
+
+    def _claim(self) -> int:
+        """Fills the free places, shared among the running mailings: those with the fewest in flight first."""
+        now = clock.now()
+        free = self.line.free
+        if free <= 0:
+            return 0
+        mailings = sorted(queue.running(now), key=lambda mailing: self._in_flight[mailing.pk])
+        shares = policy.shares(self.line.capacity, [self._in_flight[mailing.pk] for mailing in mailings])
+        hungry: list[Mailing] = []
+        claimed = 0
+        for mailing, share in zip(mailings, shares, strict=True):
+            got = self._claim_from(mailing, min(share, free - claimed), now)
+            claimed += got
+            if got == share:
+                hungry.append(mailing)
+        for mailing in hungry if len(mailings) > 1 else []:
+            claimed += self._claim_from(mailing, free - claimed, now)
+        return claimed
+
+    def _claim_from(self, mailing: Mailing, places: int, now: datetime) -> int:
+        jobs = queue.claim(mailing, places, now=now, lease_s=lease_s())
+        self._jobs.update((job.id, job) for job in jobs)
+        self._in_flight[mailing.pk] += len(jobs)
+        self.line.submit([_request(job, now) for job in jobs])
+        return len(jobs)
+
+    def _collect(self, *, wait_s: float) -> None:
+        self._unwritten += self.line.collect(wait_s=wait_s)
+        if not self._unwritten:
+            return
+        try:
+            self._write(self._unwritten)
+        except DATABASE_AWAY as error:
+            _note_database_away(error)
+            return
+        for delivery in self._unwritten:
+            self._in_flight[self._jobs.pop(delivery.request.id).mailing_id] -= 1
+        self._unwritten = []
+
+    def _write(self, deliveries: Sequence[Delivery]) -> None:
+        now = clock.now()
+        begun = [delivery for delivery in deliveries if delivery.outcome.cause is not Cause.NOT_BEGUN]
+        self.settled += queue.settle([self._settlement(delivery, now) for delivery in begun], now=now)
+        if len(begun) < len(deliveries):
+            not_begun = [d.request.id for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
+            queue.release([self._jobs[message_id] for message_id in not_begun], now=now)
+
+    def _settlement(self, delivery: Delivery, now: datetime) -> Settlement:
+        job, outcome = self._jobs[delivery.request.id], delivery.outcome
+        if outcome.cause is Cause.BUG:
+            log.error("an exception nobody listed", message_id=job.id, detail=outcome.detail)
+        return Settlement(
+            job=job,
+            outcome=outcome,
+            verdict=policy.verdict(outcome, job, now, random.random()),
+            began_at=clock.instant(delivery.began_at),
+            duration_s=delivery.duration_s,
+        )
+
+
+def _request(job: Job, now: datetime) -> Request:
+    """The deadline is the mailing's end, or the lease's: a worker that was stopped must not send for another."""
+    left_s = (min(job.ends_at, job.lease_until) - now).total_seconds()
+    return Request(
+        id=job.id,
+        phone=job.phone,
+        text=job.text,
+        deadline=time.monotonic() + left_s,
+        timeout_s=settings.GATEWAY_TIMEOUT,
+    )
+
+
+def _note_database_away(error: Exception) -> None:
+    """Nothing new is sent meanwhile; outcomes are kept."""
+    log.warning("database away", error=str(error))
+    connection.close()
+    time.sleep(0.2)

@@ -1,0 +1,16 @@
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = (
+        "The background worker: the clock, and a django-q2 cluster for the sending. Ends cleanly on SIGTERM; "
+        "leaves with 70 when its children were killed: start it again then."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from mailings import worker
+
+        sys.exit(worker.run())

@@ -1,0 +1,56 @@
+"""The entries that django-q2 calls. Each is short, may be called twice, and may be killed at any line."""
+
+import multiprocessing
+import secrets
+import time
+from datetime import timedelta
+
+from django.utils import timezone
+from django_q.models import Failure
+
+from mailings import audience, bell, clock, tally
+from mailings import dispatch as dispatching
+from mailings.models import Worker
+
+AUDIENCE_BUDGET_S = 20.0
+AUDIENCE_LEASE_S = 15.0
+WORKER_LOST_AFTER = timedelta(seconds=10)
+FAILURES_KEPT = timedelta(days=14)
+
+# made before the worker's children are forked, so that all of them see it set when the worker is to stop
+STOPPING = multiprocessing.get_context("fork").Event()
+
+
+def dispatch() -> int:
+    """Sends what is due."""
+    return dispatching.run(stopping=STOPPING.is_set, places=places())
+
+
+def places() -> int:
+    """How many dispatch runs there may be at once: one per worker that is alive."""
+    return max(1, Worker.objects.filter(seen_at__gt=clock.now() - WORKER_LOST_AFTER).count())
+
+
+def materialise(mailing_id: int) -> None:
+    """Adds recipients, chunk by chunk, until all are there or the time budget is over."""
+    name, holder, until = f"audience-{mailing_id}", secrets.token_hex(8), time.monotonic() + AUDIENCE_BUDGET_S
+    more = first = True
+    while more and time.monotonic() < until and not STOPPING.is_set():
+        if not bell.hold(name, holder, clock.now(), AUDIENCE_LEASE_S):
+            return
+        more = audience.materialise(mailing_id, now=clock.now())
+        bell.dispatch(clock.now(), places=places())
+        if first or not more:
+            audience.refresh_plan()
+        first = False
+    bell.let_go(name, holder, clock.now())
+    if more and not STOPPING.is_set():
+        bell.audience(mailing_id, clock.now())
+
+
+def chores() -> None:
+    """Sums up the tally, forgets lost workers and old failures of tasks."""
+    now = clock.now()
+    tally.squash(now)
+    Worker.objects.filter(seen_at__lt=now - 6 * WORKER_LOST_AFTER).delete()
+    Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
