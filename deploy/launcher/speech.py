@@ -1,10 +1,12 @@
 """How the launchers speak: lines that say what is done, signs of life, and one sentence for a failure."""
 
+import io
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 SIGN_OF_LIFE_SECONDS = 4
 
@@ -14,11 +16,17 @@ class Trouble(Exception):
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    """Prints; when nobody listens any more (the terminal is closed), the work goes on."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def guarded(main: Callable[[], int]) -> int:
     """Runs a launcher and turns what goes wrong into one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show "…" is no reason to stop
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return main()
     except Trouble as trouble:
@@ -27,6 +35,10 @@ def guarded(main: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr, flush=True)
         return 130
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager
