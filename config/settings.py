@@ -160,7 +160,7 @@ if not GATEWAY_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured("GATEWAY_URL must begin with http:// or https://")
 GATEWAY_TOKEN = secret("GATEWAY_TOKEN", "simulator")
 GATEWAY_TIMEOUT = positive("GATEWAY_TIMEOUT", 10)
-GATEWAY_CONCURRENCY = int(positive("GATEWAY_CONCURRENCY", 400))
+GATEWAY_CONCURRENCY = int(positive("GATEWAY_CONCURRENCY", 100))
 
 # Background work -----------------------------------------------------------------------------------
 _hands = 4
