@@ -1,6 +1,5 @@
 """A private PostgreSQL for a test run or a benchmark: its own folder, its own port, gone afterwards."""
 
-import ctypes
 import importlib.util
 import os
 import shutil
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
+
+from deploy.launcher.processes import die_with_parent
 
 HASTY = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
 ROOMY = ["max_connections=200", "shared_buffers=256MB"]
@@ -89,6 +90,7 @@ class Postgres:
             raise PostgresUnavailable(f"initdb failed: {done.stderr.strip()}")
 
     def _spawn(self, port: int) -> None:
+        parent = os.getpid()
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -104,7 +106,7 @@ class Postgres:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in the terminal is for the tests; they stop the server
-                preexec_fn=die_with_parent,
+                preexec_fn=lambda: die_with_parent(parent, signal.SIGQUIT),
             )
 
     def _answers(self, url: str) -> bool:
@@ -151,9 +153,3 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-def die_with_parent() -> None:
-    """Run in the child: the kernel ends it when its parent is gone, however that came about."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)

@@ -14,7 +14,7 @@ from deploy.launcher.speech import Trouble, say
 PLEASE_RESTART = 70
 LONGEST_DELAY_SECONDS = 30
 STEADY_SECONDS = 60
-STOP_SECONDS = 30
+STOP_SECONDS = 50  # more than the worker gives its own children
 LOG_BYTES = 10_000_000
 PR_SET_PDEATHSIG = 1
 
@@ -94,8 +94,9 @@ class Program:
 class Keeper:
     """Starts programs together, restarts those that end, stops them together."""
 
-    def __init__(self, programs: list[Program]) -> None:
+    def __init__(self, programs: list[Program], *, patience_seconds: float = STOP_SECONDS) -> None:
         self.programs = programs
+        self.patience_seconds = patience_seconds
 
     def start(self) -> None:
         for program in self.programs:
@@ -130,7 +131,7 @@ class Keeper:
         return f"The {program.name} {program.ending()}: {again}. Its last lines:\n{program.last_lines()}"
 
     def stop(self) -> None:
-        """Asks every main process to end, kills what has not after 30 s; afterwards none is left.
+        """Asks every main process to end, kills what has not when patience is over; afterwards none is left.
 
         Only main processes are signalled: each ends its own children in order, which a signal to the
         whole group would disturb.
@@ -139,13 +140,13 @@ class Keeper:
         for program in running:
             if program.process and program.process.poll() is None:
                 program.process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         for program in running:
             assert program.process is not None
             try:
                 program.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                say(f"The {program.name} did not stop within {STOP_SECONDS} s: killing it.")
+                say(f"The {program.name} did not stop within {self.patience_seconds:g} s: killing it.")
                 program.process.kill()
                 program.process.wait()
             end_session(program)
