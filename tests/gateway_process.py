@@ -38,7 +38,8 @@ class GatewayProcess:
 
     def reset(self) -> None:
         """As if just started."""
-        self.control(latency=0, faults={}, token=None, seed=0, poison={}, down=False, reset_journal=True)
+        self.control(down=False, drop_connections=True, reset_journal=True)
+        self.control(latency=0, faults={}, poison={}, token=None, seed=0)
 
     def journal(self, after: int = 0) -> list[dict[str, Any]]:
         """Every request after the n-th, in the order of arrival."""

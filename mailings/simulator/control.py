@@ -17,6 +17,7 @@ class Deeds:
     """What POST /_control can ask for besides settings; `down` is None when the door is left as it is."""
 
     reset_journal: bool = False
+    drop_connections: bool = False
     down: bool | None = None
     down_for: float | None = None
 
@@ -39,6 +40,7 @@ def read_flag(value: object) -> bool:
 
 DEEDS: dict[str, Callable[[object], Any]] = {  # each gives the type of its own field
     "reset_journal": read_flag,
+    "drop_connections": read_flag,
     "down": read_flag,
     "down_for": read_seconds,
 }

@@ -106,7 +106,8 @@ def _retry_after(text: str) -> str:
 
 
 def _bytewise() -> Iterator[bytes]:
-    return (OK.data[i : i + 1] for i in range(len(OK.data)))
+    """All but the first byte, which is sent at once."""
+    return (OK.data[i : i + 1] for i in range(1, len(OK.data)))
 
 
 def _huge() -> Iterator[bytes]:
@@ -126,7 +127,7 @@ WRONG_TYPES = [
 ]
 FAULTY = {
     Kind.HANG: Reply(ending=Ending.NEVER),
-    Kind.DRIP: Reply(stream=_bytewise, pause=1.0),
+    Kind.DRIP: Reply(OK.data[:1], stream=_bytewise, pause=1.0),
     Kind.RESET: Reply(ending=Ending.RESET),
     Kind.CLOSE: Reply(ending=Ending.CLOSE),
     Kind.TRUNCATE: Reply(OK.data[: -len(OK_BODY) // 2], ending=Ending.CLOSE),

@@ -57,13 +57,11 @@ class Simulator:
             self.reserved.close()
 
     def go_down(self, seconds: float | None = None) -> None:
-        """Refuses connections and drops those it has, but for those that gave orders; keeps the port."""
+        """Refuses connections and drops those it has; keeps the port, and comes up by itself if told when."""
         self._shut()
         if self.reserved is None:
             self.reserved = bound(self.host, self.port)
-        for connection in self.connections:
-            if not connection.has_controlled:
-                connection.transport.abort()
+        self.drop()
         if seconds is not None:
             self.returning = self.loop.call_later(seconds, self.come_up)
 
@@ -74,6 +72,12 @@ class Simulator:
             door, self.reserved = self.reserved, None
             door.listen(BACKLOG)
             self.opening = self.loop.create_task(self._open(door))
+
+    def drop(self) -> None:
+        """Ends every connection but those that gave orders, answered or not."""
+        for connection in self.connections:
+            if not connection.has_controlled:
+                connection.transport.abort()
 
     def _shut(self) -> None:
         self._stay()
@@ -147,6 +151,8 @@ class Simulator:
         self.options = self.options.changed(settings)
         if deeds.reset_journal:
             self.journal, self.counts = Journal(), Counts(self.counts.in_flight)
+        if deeds.drop_connections:
+            self.drop()
         if deeds.down or deeds.down_for is not None:
             self.go_down(deeds.down_for)
         elif deeds.down is False:

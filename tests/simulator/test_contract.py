@@ -1,47 +1,27 @@
 """The contract, seen over the wire."""
 
-import http.client
 import json
 from typing import Any
 
 import pytest
 
 from tests.gateway_process import GatewayProcess
-
-BODY = {"id": 17, "phone": 79001234567, "text": "Здравствуйте"}
-BEARER = {"Authorization": "Bearer token"}
-
-
-def ask(
-    gateway: GatewayProcess,
-    body: Any = BODY,
-    *,
-    path: str = "/send/17",
-    method: str = "POST",
-    headers: dict[str, str] = BEARER,
-) -> tuple[int, Any]:
-    """The status and parsed body of the answer; `body` goes out as JSON unless it is bytes already."""
-    connection = http.client.HTTPConnection(*gateway.address, timeout=10)
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection.request(method, path, data, headers)
-    answer = connection.getresponse()
-    text = answer.read()
-    connection.close()
-    return answer.status, json.loads(text) if text else None
+from tests.simulator.wire import BODY, ask, connect, raw, read_to_the_end
 
 
 @pytest.mark.parametrize("path", ["/send/17", "/v1/send/17"])
 def test_a_lawful_request_is_accepted_with_and_without_the_version_prefix(
     gateway: GatewayProcess, path: str
 ) -> None:
-    assert ask(gateway, path=path) == (200, {"code": 0, "message": "OK"})
+    status, body, headers = ask(gateway, path=path)
+
+    assert (status, json.loads(body)) == (200, {"code": 0, "message": "OK"})
+    assert headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**63 - 1, -(2**63)])
 def test_an_id_may_be_any_integer_of_64_bits(gateway: GatewayProcess, number: int) -> None:
-    status, _ = ask(gateway, {**BODY, "id": number}, path=f"/send/{number}")
-
-    assert status == 200
+    assert ask(gateway, {**BODY, "id": number}, path=f"/send/{number}")[0] == 200
 
 
 @pytest.mark.parametrize("phone", [70000000000, 79999999999])
@@ -144,3 +124,55 @@ def test_any_other_address_is_not_found(gateway: GatewayProcess, path: str) -> N
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 def test_any_other_method_is_not_allowed(gateway: GatewayProcess, method: str) -> None:
     assert ask(gateway, method=method)[0] == 405
+
+
+def test_what_is_not_http_is_answered_with_400_and_the_end(gateway: GatewayProcess) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+
+        assert read_to_the_end(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_an_upgrade_to_another_protocol_is_refused(gateway: GatewayProcess) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"GET /send/17 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+
+        assert read_to_the_end(connection).startswith(b"HTTP/1.1 405 ")
+
+
+def test_a_connection_serves_one_request_after_the_other(gateway: GatewayProcess) -> None:
+    with connect(gateway) as connection:
+        for number in (1, 2, 3):
+            connection.sendall(raw(number))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+    assert [entry["id"] for entry in gateway.journal()] == [1, 2, 3]
+
+
+def test_a_request_may_come_in_pieces_and_in_chunks(gateway: GatewayProcess) -> None:
+    body = json.dumps(BODY).encode()
+    head = b"POST /send/17 HTTP/1.1\r\nAuthorization: Bearer t\r\nTransfer-Encoding: chunked\r\n\r\n"
+    data = head + b"5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (body[:5], len(body) - 5, body[5:])
+
+    with connect(gateway) as connection:
+        for index in range(len(data)):
+            connection.sendall(data[index : index + 1])
+
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_pipelined_requests_are_answered_in_their_order(gateway: GatewayProcess) -> None:
+    gateway.control(poison={"1": "slow:0.1", "2": "404", "3": "closeidle"})
+
+    with connect(gateway) as connection:
+        connection.sendall(raw(1) + raw(2) + raw(3))
+        answers = read_to_the_end(connection).split(b"HTTP/1.1 ")
+
+    assert [answer[:3] for answer in answers[1:]] == [b"200", b"404", b"200"]
+
+
+def test_a_client_that_wants_no_further_answer_gets_none(gateway: GatewayProcess) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(raw().replace(b"Host: x", b"Connection: close"))
+
+        assert read_to_the_end(connection).count(b"HTTP/1.1") == 1

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8025, help="0 takes a free one (default: 8025)")
+        parser.add_argument("--port", type=port, default=8025, help="0 takes a free one (default: 8025)")
         parser.add_argument("--latency", default="0", metavar="TIME", help='as "50ms", "0.05", "40ms-80ms"')
         parser.add_argument("--token", help="the only right bearer token (default: any)")
         parser.add_argument("--seed", type=int, default=0, help="other decisions, as repeatable")
@@ -67,6 +67,14 @@ class Command(BaseCommand):
         self.stdout.flush()
         await stopped.wait()
         simulator.stop()
+
+
+def port(text: str) -> int:
+    """As argparse wants it: a ValueError is told with the text."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
 
 
 def read(options: dict[str, Any]) -> Options:
