@@ -81,8 +81,9 @@ class Journal:
         return (self._slice(start, min(start + SLICE, end)) for start in starts)
 
     def _slice(self, start: int, end: int) -> bytes:
-        names = [json.dumps(name) for name in self.names]
-        return "".join([self._line(index, names) for index in range(start, end)]).encode()
+        names = [_json(name) for name in self.names]
+        lines = "".join([self._line(index, names) for index in range(start, end)])
+        return lines.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its escape in JSON
 
     def _line(self, index: int, names: list[str]) -> str:
         flags = self.flags[index]
@@ -96,8 +97,8 @@ class Journal:
     def _body(self, index: int) -> str:
         if index + 1 in self.odd:
             request, body = self.odd[index + 1]
-            return f'"body": {json.dumps(_parsed(body))}, "request": {json.dumps(request)}'
-        text = json.dumps(self.pool.get(self.texts[index]))
+            return f'"body": {_json(_parsed(body))}, "request": {_json(request)}'
+        text = _json(self.pool.get(self.texts[index]))
         return f'"body": {{"id": {self.ids[index]}, "phone": {self.phones[index]}, "text": {text}}}'
 
 
@@ -107,6 +108,10 @@ def _parsed(body: str) -> object:
         return json.loads(body)
     except (ValueError, RecursionError):
         return body
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _truth(value: int) -> str:
