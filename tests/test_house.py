@@ -1,6 +1,8 @@
 """The rules of the house that no other tool checks."""
 
 import ast
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,3 +161,26 @@ def test_the_locked_requirements_hold_hashes_and_no_address() -> None:
             pins = re.findall(r"(?m)^[a-z0-9][^ ]*==\S+.*(?:\n {4}--hash=sha256:[0-9a-f]{64}.*)*", text)
             assert pins, path
             assert [pin for pin in pins if "--hash=" not in pin] == []
+
+
+def test_every_vendored_file_is_listed_with_its_hash() -> None:
+    folder = ROOT / "static" / "vendor"
+    listed = {
+        file: digest
+        for package in json.loads((folder / "vendor.json").read_text())
+        for file, digest in package["files"].items()
+    }
+
+    found = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "vendor.json"
+    }
+
+    assert found == listed
+
+
+def test_every_vendored_package_names_its_version_and_license() -> None:
+    packages = json.loads((ROOT / "static" / "vendor" / "vendor.json").read_text())
+
+    assert [package for package in packages if not {"package", "version", "license"} <= package.keys()] == []

@@ -20,6 +20,7 @@ VAR = ROOT / "var"
 LOGS = VAR / "log"
 BASE = ROOT / "requirements" / "base.txt"
 DEV = ROOT / "requirements" / "dev.txt"
+POSTGRES = ROOT / "requirements" / "postgres.txt"
 
 
 def environment(*requirements: Path) -> Path:

@@ -1,18 +1,17 @@
-"""Makes the database and the static files ready; `./run` starts it in the project's environment."""
+"""Makes the database and the static files ready; `./run` starts it in the project's environment.
+
+What a person should read goes to standard output; logs and tracebacks go to standard error.
+"""
 
 import argparse
 import io
 import sys
 import traceback
-from pathlib import Path
 
 import django
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 
-from deploy.launcher.speech import Trouble, guarded, say, working
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-LOG = ROOT / "var" / "log" / "prepare.log"
+from deploy.launcher.speech import guarded, say, working
 
 
 def main() -> int:
@@ -22,10 +21,15 @@ def main() -> int:
     try:
         _prepare(empty=options.empty)
     except Exception as error:  # noqa: BLE001 the outermost place: a person gets a sentence, the log the rest
-        LOG.write_text(traceback.format_exc())
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise Trouble(f"The database could not be prepared: {reason} (all of it is in {LOG}).") from None
+        traceback.print_exc()
+        say(f"Vestnik cannot start: {reason(error)} (more in var/log/prepare.log).")
+        return 1
     return 0
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error: database drivers and settings say there what is wrong."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _prepare(*, empty: bool) -> None:
@@ -36,7 +40,7 @@ def _prepare(*, empty: bool) -> None:
     with working("Preparing the static files"):
         call_command("collectstatic", verbosity=0, interactive=False)
     if _is_new():
-        if not empty and "load_demo" in get_commands():
+        if not empty:
             with working("Loading demo clients and mailings (./run --empty leaves them out)"):
                 call_command("load_demo", stdout=io.StringIO())
         _introduce()

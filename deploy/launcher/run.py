@@ -34,14 +34,19 @@ def main() -> int:
         bootstrap.environment(BASE)
         _keep_secret_key()
         settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"}
-        _prepare({**os.environ, **settings}, empty=options.empty)
+        if not _is_prepared({**os.environ, **settings}, empty=options.empty or is_configured("GATEWAY_URL")):
+            return 1
         return _serve(_programs(options.port, settings), options.port)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run", description="Starts Vestnik on this machine.")
     parser.add_argument("--port", type=int, default=8000, help="where the console listens (8000)")
-    parser.add_argument("--empty", action="store_true", help="no demo data in a new database")
+    parser.add_argument(
+        "--empty",
+        action="store_true",
+        help="no demo data in a new database",
+    )
     options = parser.parse_args()
     if not 0 < options.port < 65536:
         parser.error("--port: a number from 1 to 65535")
@@ -108,10 +113,11 @@ def _keep_secret_key() -> None:
         file.write(secrets.token_urlsafe(50))
 
 
-def _prepare(environment: dict[str, str], *, empty: bool) -> None:
+def _is_prepared(environment: dict[str, str], *, empty: bool) -> bool:
+    """Makes database and static files ready; when that fails, prepare.py has said why."""
     command = [str(PYTHON), "-m", "deploy.launcher.prepare", *(["--empty"] if empty else [])]
-    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
-        raise Trouble("Vestnik was not started.")
+    with (LOGS / "prepare.log").open("wb") as log:
+        return subprocess.run(command, cwd=ROOT, env=environment, stderr=log, check=False).returncode == 0
 
 
 def _programs(port: int, settings: dict[str, str]) -> list[Program]:

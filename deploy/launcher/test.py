@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.launcher import bootstrap, debian
-from deploy.launcher.bootstrap import BASE, DEV, LOGS, PYTHON, ROOT, VAR
+from deploy.launcher.bootstrap import BASE, DEV, LOGS, POSTGRES, PYTHON, ROOT, VAR
 from deploy.launcher.speech import guarded, say, working
 
 CHECKS = {
@@ -49,10 +49,13 @@ def main() -> int:
 
 
 def _need_postgres() -> None:
+    """The server's programs only: the tests make a cluster of their own, and nothing is to run here."""
     installed = list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if installed or (shutil.which("postgres") and shutil.which("initdb")):
         return
-    # the server's programs only: the tests make a cluster of their own, and nothing is to run here
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        bootstrap.environment(BASE, DEV, POSTGRES)
+        return
     debian.install(["postgresql-common"], what="PostgreSQL's tools", log=LOGS / "apt.log")
     Path("/etc/postgresql-common/createcluster.conf").write_text("create_main_cluster = false\n")
     debian.install(["postgresql"], what="PostgreSQL", log=LOGS / "apt.log")

@@ -134,8 +134,8 @@ def stat_mode(path: Path) -> int:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}, "could not be prepared: connection to server"),
-        ({"GATEWAY_TIMEOUT": "soon"}, "GATEWAY_TIMEOUT must be a number"),
+        ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}, "Vestnik cannot start: connection to server"),
+        ({"GATEWAY_TIMEOUT": "soon"}, "Vestnik cannot start: GATEWAY_TIMEOUT must be a number"),
     ],
 )
 def test_what_stops_the_start_is_told_in_a_sentence(
