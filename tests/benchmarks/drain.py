@@ -1,0 +1,157 @@
+"""How fast a mailing drains, against a bare loop of the same HTTP client in the same run.
+
+    .venv/bin/python -m tests.benchmarks.drain [--recipients N] [--latency S] [--concurrency N] [--workers N] [--sqlite]
+
+A private database with production settings, the simulator and the workers are processes of their own. The rate
+is taken from the simulator's journal: requests between its first and its last one.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.gateway_process import GatewayProcess
+from tests.postgres import private_postgres
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ZONES = ("Europe/Kaliningrad", "Europe/Moscow", "Asia/Omsk", "Asia/Vladivostok")
+FIRST_PHONE = 79_000_000_000
+
+
+def main() -> None:
+    options = _options()
+    with ExitStack() as stack:
+        gateway = stack.enter_context(GatewayProcess("--latency", str(options.latency)))
+        if options.sqlite:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vestnik-bench-"))
+            url = f"sqlite:///{folder}/bench.sqlite3"
+        else:
+            url = stack.enter_context(private_postgres(durable=True))
+        os.environ |= {
+            "DATABASE_URL": url,
+            "GATEWAY_URL": gateway.url,
+            "GATEWAY_CONCURRENCY": str(options.concurrency),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "SECRET_KEY": "benchmark",
+            "LOG_LEVEL": "WARNING",
+            "LOG_FORMAT": "json",
+        }
+        _prepare(options.recipients)
+        bare = _bare(gateway, options)
+        gateway.control(reset_journal=True)
+        drained, memory = _drain(gateway, options)
+        print(f"bare loop of the same client: {bare:8,.0f} messages/s")
+        print(f"drain, {'SQLite' if options.sqlite else 'PostgreSQL'}: {drained:8,.0f} messages/s")
+        print(f"ratio: {drained / bare:.2f}   (peak memory of one worker process: {memory:.0f} MB)")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipients", type=int, default=50_000)
+    parser.add_argument("--latency", type=float, default=0.05)
+    parser.add_argument("--concurrency", type=int, default=600)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--sqlite", action="store_true")
+    return parser.parse_args()
+
+
+def _prepare(recipients: int) -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from clients.models import Client
+
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable")
+    Client.objects.bulk_create(
+        (
+            Client(phone=str(phone), operator_code=str(phone)[1:4], timezone=ZONES[phone % len(ZONES)])
+            for phone in range(FIRST_PHONE, FIRST_PHONE + recipients)
+        ),
+        batch_size=5_000,
+    )
+
+
+def _bare(gateway: GatewayProcess, options: argparse.Namespace) -> float:
+    """Requests per second of the same client with nothing around it."""
+    from mailings.gateway import Line, Request
+
+    left = options.recipients
+    number = 0
+    with Line(url=gateway.url, token="simulator", capacity=options.concurrency) as line:
+        start = time.monotonic()
+        while left or line.under_way:
+            batch = []
+            for _ in range(min(left, line.free)):
+                number += 1
+                phone = str(FIRST_PHONE + number)
+                batch.append(Request(number, phone, "Hello", time.monotonic() + 60, 10))
+            left -= len(batch)
+            line.submit(batch)
+            line.collect(wait_s=0.02)
+        return float(options.recipients / (time.monotonic() - start))
+
+
+def _drain(gateway: GatewayProcess, options: argparse.Namespace) -> tuple[float, float]:
+    """Requests per second of a whole mailing, and the peak memory of a worker's process in MB."""
+    from datetime import timedelta
+
+    from accounts.journal import SERVICE
+    from mailings import audience, clock, operations, queries
+    from mailings.plans import Plan
+
+    now = clock.now()
+    plan = Plan(text="Hello {{ name }}", starts_at=now, ends_at=now + timedelta(hours=1))
+    mailing = operations.create(SERVICE, plan, everyone=True)
+    while audience.materialise(mailing.pk, now=clock.now()):
+        pass
+    audience.refresh_plan()
+    with _workers(options.workers) as pids:
+        memory = 0.0
+        while queries.progress([mailing.pk])[mailing.pk].open:
+            time.sleep(0.25)
+            memory = max(memory, *(_memory(pid) for pid in pids))
+    stats = gateway.stats()
+    assert stats["accepted"] == stats["distinct_ids"] == options.recipients, stats
+    journal = gateway.journal()
+    return len(journal) / (journal[-1]["at"] - journal[0]["at"]), memory
+
+
+@contextmanager
+def _workers(number: int) -> Iterator[list[int]]:
+    command = [sys.executable, "manage.py", "worker"]
+    workers = [subprocess.Popen(command, cwd=ROOT) for _ in range(number)]
+    try:
+        yield [worker.pid for worker in workers]
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait()
+
+
+def _memory(pid: int) -> float:
+    """The largest resident set of a process and its descendants, in MB."""
+    largest = 0
+    pending = [pid]
+    while pending:
+        process = pending.pop()
+        try:
+            status = Path(f"/proc/{process}/status").read_text()
+            pending += map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
+        except OSError:
+            continue
+        largest = max(largest, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")))
+    return largest / 1024
+
+
+if __name__ == "__main__":
+    main()
