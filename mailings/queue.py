@@ -52,7 +52,7 @@ def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> li
         rows = _due(mailing, policy.open_zones(mailing.window, zones, now), places, now)
         if not rows:
             return []
-        clients = Client.objects.in_bulk([row.client_id for row in rows if row.client_id is not None])
+        clients = _recipients(rows)
         fit = [row for row in rows if _still_fits(row, clients.get(row.client_id or 0))]
         if len(fit) < len(rows):
             fitting = {row.id for row in fit}
@@ -90,23 +90,39 @@ def _due(mailing: Mailing, zones: Sequence[str], places: int, now: datetime) -> 
     return rows
 
 
-def _still_fits(row: _Due, client: Client | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Recipient:
+    id: int
+    phone: str
+    timezone: str
+    opted_out_at: datetime | None
+    attributes: dict[str, str]
+
+
+def _recipients(rows: Sequence[_Due]) -> dict[int, _Recipient]:
+    """The clients of the rows as they are now, by id; those who were deleted are missing."""
+    found = Client.objects.filter(id__in=[row.client_id for row in rows if row.client_id is not None])
+    columns = found.order_by().values_list("id", "phone", "timezone", "opted_out_at", "attributes")
+    return {column[0]: _Recipient(*column) for column in columns}
+
+
+def _still_fits(row: _Due, client: _Recipient | None) -> bool:
     return client is not None and client.opted_out_at is None and client.timezone == row.timezone
 
 
-def _put_aside(rows: Sequence[_Due], clients: dict[int, Client], now: datetime) -> None:
+def _put_aside(rows: Sequence[_Due], clients: dict[int, _Recipient], now: datetime) -> None:
     """Rows whose client changed between the audience and now: stopped, or moved to his new zone."""
     for row in rows:
         client = clients.get(row.client_id or 0)
         if client is not None and client.opted_out_at is None:
-            _move_zones([client.pk])
+            _move_zones([client.id])
             continue
         reason = Reason.CLIENT_DELETED if client is None else Reason.CLIENT_OPTED_OUT
         _shift([row.id], State.QUEUED, State.CANCELLED, reason, now=now)
 
 
 def _take(
-    mailing: Mailing, rows: Sequence[_Due], clients: dict[int, Client], *, now: datetime, lease_s: float
+    mailing: Mailing, rows: Sequence[_Due], clients: dict[int, _Recipient], *, now: datetime, lease_s: float
 ) -> list[Job]:
     token, until = secrets.randbits(62), now + timedelta(seconds=lease_s)
     Message.objects.filter(id__in=[row.id for row in rows]).update(
