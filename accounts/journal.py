@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db import models
 
 from accounts.models import ApiKey, JournalEntry, User
+from accounts.roles import Role, allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,11 @@ class Actor:
     api_key: ApiKey | None = None
     address: str | None = None
     request_id: str = ""
+
+    def may(self, needed: Role) -> bool:
+        """Whether the person's or the key's role reaches `needed`; the service itself may do everything."""
+        holder = self.user or self.api_key
+        return holder is None or allows(holder.role, needed)
 
     def __str__(self) -> str:
         if self.user is not None:

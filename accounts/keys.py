@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from accounts.models import ApiKey
 from accounts.roles import Role
 
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
+_KEY = re.compile(r"vk_([0-9a-f]{10})_(.{20,100})")
 
 
 def create(name: str, role: Role, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
@@ -25,8 +27,8 @@ def find(text: str) -> ApiKey | None:
 
     Notes its use at most once a minute, so that a busy program does not write with every request.
     """
-    parts = text.split("_", 2)
-    if len(parts) != 3 or parts[0] != "vk" or len(parts[1]) != 10 or not parts[1].isascii():
+    parts = _KEY.fullmatch(text)
+    if parts is None:
         return None
     key = ApiKey.objects.filter(prefix=parts[1], revoked_at=None).first()
     now = timezone.now()
