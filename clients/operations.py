@@ -46,9 +46,9 @@ class BatchResult:
 def validated(values: Mapping[str, Any]) -> dict[str, Any]:
     """The five fields of a client, complete and normal: the operator code is derived when left out.
 
-    `values` holds doors' input, so of any type. Raises Invalid naming every bad field.
+    `values` holds doors' input, so of any type. Raises Invalid naming every bad or unknown field.
     """
-    errors: dict[str, str] = {}
+    errors = {name: _("There is no such field") for name in values if name not in FIELDS}
     good: dict[str, Any] = {"tag": "", "attributes": {}}
     for name, check in (
         ("phone", _phone),
@@ -202,9 +202,10 @@ def allow_again(actor: Actor, client_id: int) -> Client:
     return client
 
 
-def put_many(actor: Actor, rows: Sequence[Mapping[str, Any]]) -> BatchResult:
+def put_many(actor: Actor, rows: Sequence[object]) -> BatchResult:
     """Creates or updates by phone, at most 10,000. Bad rows are rejected with reasons, good ones are kept.
 
+    A row maps fields to values; one that is no mapping at all is rejected under the name "".
     A field that a row leaves out stays as it is; an opt-out stays. The second row of a phone is rejected.
     """
     result = BatchResult()
@@ -236,9 +237,12 @@ def put_many(actor: Actor, rows: Sequence[Mapping[str, Any]]) -> BatchResult:
     return result
 
 
-def _by_phone(rows: Sequence[Mapping[str, Any]], result: BatchResult) -> dict[str, tuple[int, Mapping[str, Any]]]:
+def _by_phone(rows: Sequence[object], result: BatchResult) -> dict[str, tuple[int, Mapping[str, Any]]]:
     wanted: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for index, values in enumerate(rows):
+        if not isinstance(values, Mapping):
+            result.rejected.append((index, {"": _("A client is a set of named fields")}))
+            continue
         try:
             phone = _phone(values.get("phone"))
         except NotStorable as error:
