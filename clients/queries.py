@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from clients.models import Client
 
@@ -34,10 +34,16 @@ def clients(narrow: ClientFilter) -> QuerySet[Client]:
     if narrow.opted_out is not None:
         found = found.filter(opted_out_at__isnull=not narrow.opted_out)
     if narrow.q:
-        digits = "".join(letter for letter in narrow.q if letter in "0123456789")
-        how = "phone__contains" if narrow.parts_of_phones else "phone"
-        found = found.filter(**{how: digits}) if digits else found.filter(tag__icontains=narrow.q)
+        found = found.filter(_sought(narrow))
     return found
+
+
+def _sought(narrow: ClientFilter) -> Q:
+    wanted = Q(tag__icontains=narrow.q)
+    digits = "".join(letter for letter in narrow.q if letter in "0123456789")
+    if digits and not narrow.q.strip("+0123456789() -."):
+        wanted |= Q(phone__contains=digits) if narrow.parts_of_phones else Q(phone=digits)
+    return wanted
 
 
 def choices(field: str) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 from clients.models import Client
 from mailings import queue, tally
 from mailings.models import Mailing, MailingState, Message
-from mailings.plans import Filter, plan_of
+from mailings.plans import Filter, check_filter, plan_of
 from mailings.policy import Reason, State
 
 CHUNK = 10_000
@@ -45,7 +45,8 @@ def reachable(wanted: Filter) -> QuerySet[Client]:
 
 
 def measure(wanted: Filter) -> Audience:
-    """Counts an audience as it would be now."""
+    """Counts an audience as it would be now. Raises Invalid."""
+    check_filter(wanted)
     rows = matching(wanted).order_by().values_list("timezone", "opted_out_at__isnull").annotate(Count("id"))
     by_zone: Counter[str] = Counter()
     opted_out = 0

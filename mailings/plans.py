@@ -14,6 +14,7 @@ from mailings.policy import OnUnknown
 
 NAME_LENGTH = 200
 FILTER_LENGTH = 1000
+YEARS = range(1970, 9000)  # far from where adding an offset or a duration leaves the calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ def check(plan: Plan) -> None:
         ("name", _text_problem(plan.name, NAME_LENGTH)),
         ("text", _text_problem(plan.text, TEXT_LENGTH) or _placeholder_problem(plan.text)),
         ("ends_at", "" if plan.ends_at > plan.starts_at else _("The end must come after the start")),
-        ("operator_codes", _codes_problem(plan.operator_codes)),
-        ("tags", _tags_problem(plan.tags)),
+        ("starts_at", _year_problem(plan.starts_at)),
+        ("ends_at", _year_problem(plan.ends_at)),
+        *_filter_problems(plan.filter),
         ("send_until", _window_problem(plan)),
         ("on_unknown", "" if plan.on_unknown in list(OnUnknown) else _("It is resend or hold")),
     ):
@@ -79,6 +81,23 @@ def check(plan: Plan) -> None:
         errors["text"] = _("A mailing needs a text")
     if errors:
         raise Invalid(errors)
+
+
+def check_filter(wanted: Filter) -> None:
+    """Raises Invalid when no mailing could have this filter."""
+    errors = {name: problem for name, problem in _filter_problems(wanted) if problem}
+    if errors:
+        raise Invalid(errors)
+
+
+def _filter_problems(wanted: Filter) -> list[tuple[str, str]]:
+    return [("operator_codes", _codes_problem(wanted.operator_codes)), ("tags", _tags_problem(wanted.tags))]
+
+
+def _year_problem(moment: datetime) -> str:
+    if moment.year in YEARS:
+        return ""
+    return _("Between the years %(first)d and %(last)d") % {"first": YEARS.start, "last": YEARS.stop - 1}
 
 
 def _text_problem(text: str, longest: int) -> str:

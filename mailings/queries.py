@@ -133,6 +133,22 @@ def _shares(rows: QuerySet[Message], dimension: str) -> list[Share]:
     return sorted(shares.values(), key=lambda share: (-share.recipients, share.value))
 
 
+def overall(
+    *, since: datetime | None = None, until: datetime | None = None
+) -> tuple[Progress, list[tuple[Mailing, Progress]]]:
+    """The totals and every mailing with its progress, those without recipients included, newest first.
+
+    Of mailings that are not deleted and whose start lies in [since, until); two queries whatever their number.
+    """
+    chosen = started_between(since=since, until=until)
+    rows = Tally.objects.filter(mailing__in=chosen.order_by()).order_by().values_list("mailing", "state")
+    counted: dict[int, dict[State, int]] = {}
+    for mailing_id, state, number in rows.annotate(Sum("delta")):
+        counted.setdefault(mailing_id, dict.fromkeys(State, 0))[State(state)] = number
+    each = [(one, Progress(counted.get(one.pk) or dict.fromkeys(State, 0))) for one in chosen]
+    return Progress({state: sum(progress.by_state[state] for _, progress in each) for state in State}), each
+
+
 def totals(*, since: datetime | None = None, until: datetime | None = None) -> Progress:
     """All messages of mailings that are not deleted, by state; of mailings whose start lies in [since, until)."""
     chosen = started_between(since=since, until=until).order_by()
