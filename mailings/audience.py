@@ -47,14 +47,13 @@ def reachable(wanted: Filter) -> QuerySet[Client]:
 def measure(wanted: Filter) -> Audience:
     """Counts an audience as it would be now. Raises Invalid."""
     check_filter(wanted)
-    rows = matching(wanted).order_by().values_list("timezone", "opted_out_at__isnull").annotate(Count("id"))
+    rows = matching(wanted).order_by().values_list("timezone").annotate(Count("id"), Count("opted_out_at"))
     by_zone: Counter[str] = Counter()
     opted_out = 0
-    for zone, may_be_written_to, number in rows:
-        if may_be_written_to:
-            by_zone[zone] += number
-        else:
-            opted_out += number
+    for zone, here, out in rows:
+        opted_out += out
+        if here > out:
+            by_zone[zone] = here - out
     return Audience(
         count=by_zone.total(),
         opted_out=opted_out,
