@@ -98,6 +98,24 @@ def test_a_package_is_imported_only_where_it_belongs(package: str, rooms: set[st
     assert set(names(sorted(importers))) <= rooms
 
 
+CORE = [
+    *(
+        f"mailings/{name}.py"
+        for name in ("operations", "dispatch", "queue", "audience", "queries", "tally", "models")
+    ),
+    *(f"mailings/{name}.py" for name in ("plans", "policy", "gateway", "placeholders")),
+    *(f"clients/{name}.py" for name in ("operations", "queries", "models", "phones", "texts")),
+]
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_knows_no_request_and_no_page(module: str) -> None:
+    # import-linter cannot look inside Django
+    text = (ROOT / module).read_text()
+
+    assert re.findall(r"(?m)^ *(?:from|import) django\.(?:http|shortcuts|template|urls|views)\b.*", text) == []
+
+
 def reads_environment(path: Path) -> bool:
     """Whether it mentions `os.environ` or `os.getenv`; giving Django its settings' name is no reading."""
     tree = ast.parse(path.read_text())
