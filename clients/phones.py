@@ -53,3 +53,8 @@ def operator_code(phone: str) -> str:
 def masked(phone: str) -> str:
     """`7900•••••67`: enough to recognise, not enough to call."""
     return f"{phone[:4]}•••••{phone[-2:]}"
+
+
+def masked_inside(text: str) -> str:
+    """The text with every phone in it masked."""
+    return re.sub(rf"(?<![0-9]){STRICT.pattern}(?![0-9])", lambda match: masked(match[0]), text)

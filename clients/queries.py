@@ -50,3 +50,8 @@ def choices(field: str) -> list[tuple[str, int]]:
     """The values of `operator_code`, `tag` or `timezone` with the number of clients that have each."""
     counted = Client.objects.values_list(field).annotate(clients=Count("id"))
     return list(counted.order_by(field).values_list(field, "clients"))
+
+
+def client(client_id: int) -> Client:
+    """One client. Raises Client.DoesNotExist."""
+    return Client.objects.get(pk=client_id)
