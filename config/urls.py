@@ -1,18 +1,25 @@
 """Every address of the service."""
 
 from allauth.account.views import login, logout
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.i18n import set_language
+
+from config import api
+from dashboard import errors
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # of allauth's pages only these two: nobody signs up, and a try-out has no mail to reset a password with
     path("sign-in/", login, name="account_login"),
     path("sign-out/", logout, name="account_logout"),
     path("language/", set_language, name="set_language"),
+    path("api/v1/", api.api.urls),
+    re_path("^api/", api.not_found),
+    path("openapi.json", api.openapi, name="openapi"),
+    path("docs/", api.docs, name="docs"),
     path("", include("dashboard.urls")),
 ]
 
-handler400 = "dashboard.errors.bad_request"
-handler403 = "dashboard.errors.not_allowed"
-handler404 = "dashboard.errors.not_found"
-handler500 = "dashboard.errors.server_error"
+handler400 = api.or_page(400, errors.bad_request)
+handler403 = api.or_page(403, errors.not_allowed)
+handler404 = api.or_page(404, errors.not_found)
+handler500 = api.or_page(500, errors.server_error)

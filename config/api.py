@@ -1,0 +1,334 @@
+"""The JSON API: the routers put together, who is let in, and the one shape of errors."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import translation
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, AuthorizationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
+from ninja.parser import Parser
+from ninja.renderers import JSONRenderer
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+from pydantic_core import from_json, to_json
+
+from accounts import keys
+from accounts.journal import Actor
+from accounts.models import ApiKey as StoredKey
+from accounts.models import User
+from accounts.roles import Role
+from clients.api import router as clients_router
+from clients.models import Client
+from clients.operations import Invalid, PhoneTaken
+from mailings.api import router as mailings_router
+from mailings.models import Mailing, Message
+from mailings.operations import NoMatches, Overdue, Refused
+from mailings.schemas_in import PLACES
+
+PREFIX = "/api/v1/"
+READING = ("GET", "HEAD")
+PROBLEMS, PLACE_LENGTH = 100, 100  # an answer to nonsense is not as long as the nonsense
+
+DESCRIPTION = """
+Everything the console does, for programs. See `docs/api.md` for a tour.
+
+Every error has the shape `{"detail": "<sentence>"}`; when fields break the rules (422), `detail` is a list of
+`{"loc": [...], "msg": "...", "type": "..."}`. A method that an address does not know answers 405 with `Allow`,
+an unknown address 404. Instants are RFC 3339 with an offset in, UTC with `Z` out. Unknown fields and parameters
+are refused. Lists take `limit` (at most 200) and `cursor`, the `next` of the answer before.
+"""
+
+
+# -- who is let in -------------------------------------------------------------------------------------
+
+
+class Door(AuthBase):
+    """Finds on whose behalf a request acts, and whether he may: reading needs a viewer, all else an operator."""
+
+    def __call__(self, request: HttpRequest) -> Actor | None:
+        translation.activate("en")  # programs read the sentences: they do not change with a browser's language
+        actor = self.recognise(request)
+        if actor is None:
+            return None
+        _refuse_foreign_body(request)
+        self.protect(request)
+        needed = Role.VIEWER if request.method in READING else Role.OPERATOR
+        if not actor.may(needed):
+            raise AuthorizationError(message=f"This needs the role {needed.value}")
+        return actor
+
+    def recognise(self, request: HttpRequest) -> Actor | None:
+        """The actor; None when the request does not use this door. Raises AuthenticationError."""
+        raise NotImplementedError
+
+    def protect(self, request: HttpRequest) -> None:
+        """Whatever else this door asks for."""
+
+
+class ApiKey(Door):
+    """`Authorization: Bearer <API key>`."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+    openapi_description = "An API key, made with `manage.py create_api_key`"
+
+    def recognise(self, request: HttpRequest) -> Actor | None:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return None
+        key = keys.find(text.strip()) if scheme.lower() == "bearer" else None
+        if key is None:
+            raise AuthenticationError
+        return _actor(request, api_key=key)
+
+
+class Session(Door):
+    """The console's session, with its CSRF token in `X-CSRFToken` for everything but reading."""
+
+    openapi_type = "apiKey"
+    openapi_in = "cookie"
+    openapi_name = settings.SESSION_COOKIE_NAME
+    openapi_description = "The console's session; whatever changes something needs `X-CSRFToken` as well"
+
+    def recognise(self, request: HttpRequest) -> Actor | None:
+        user = request.user
+        return _actor(request, user=user) if isinstance(user, User) and user.is_active else None
+
+    def protect(self, request: HttpRequest) -> None:
+        if check_csrf(request) is not None:
+            raise AuthorizationError(message="The CSRF token is missing or wrong")
+
+
+def _actor(request: HttpRequest, *, user: User | None = None, api_key: StoredKey | None = None) -> Actor:
+    return Actor(
+        user=user,
+        api_key=api_key,
+        address=request.META.get("REMOTE_ADDR") or None,
+        request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
+    )
+
+
+def _refuse_foreign_body(request: HttpRequest) -> None:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) == 0:
+        return
+    if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise HttpError(413, "The body is larger than 5 MB")
+    charset = (request.content_params or {}).get("charset", "utf-8").lower()
+    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
+        raise HttpError(415, "The body must be application/json in UTF-8")
+
+
+# -- assembly ------------------------------------------------------------------------------------------
+
+
+class StrictParser(Parser):
+    """JSON as RFC 8259 has it: no NaN, no lone surrogates, at most 200 levels deep."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return from_json(request.body, allow_inf_nan=False)
+
+
+class Renderer(JSONRenderer):
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return to_json(data)
+
+
+class Api(NinjaAPI):
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+    def get_openapi_schema(self, **_: Any) -> OpenAPISchema:
+        """The document; its paths are whole, so that it can be read anywhere."""
+        schema = super().get_openapi_schema(path_prefix=PREFIX.lstrip("/"))
+        for path in schema["paths"].values():
+            for operation in path.values():
+                _describe(operation["responses"])
+        # to the code it is a list of anything, because each bad one is rejected alone
+        clients = schema["components"]["schemas"]["ClientBatch"]["properties"]["clients"]
+        clients["items"] = {"$ref": "#/components/schemas/ClientIn"}
+        return schema
+
+
+def _describe(responses: dict[Any, Any]) -> None:
+    for status, response in responses.items():
+        response["description"] = ANSWERS[int(status)]
+    responses[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+
+
+ANSWERS = {
+    200: "Done",
+    201: "Made",
+    204: "Gone",
+    400: "The body is not JSON",
+    401: "No valid API key and no session",
+    403: "The role does not allow it, or a session's CSRF token is missing",
+    404: "There is no such thing",
+    409: "The state of things does not allow it; the sentence says why",
+    413: "The body is larger than 5 MB",
+    415: "The body is not application/json",
+    422: "The fields break the rules",
+}
+
+api = Api(
+    title="Vestnik",
+    version="1",
+    description=DESCRIPTION,
+    urls_namespace="api",
+    auth=[ApiKey(), Session()],
+    parser=StrictParser(),
+    renderer=Renderer(),
+    openapi_url=None,
+    docs_url=None,
+    openapi_extra={
+        "tags": [
+            {"name": "clients", "description": "The directory: who receives messages"},
+            {"name": "mailings", "description": "One text to many clients between a start and an end"},
+            {"name": "messages", "description": "One mailing to one client"},
+            {"name": "statistics", "description": "Counts, live while sending"},
+        ]
+    },
+)
+api.add_router("clients", clients_router)
+api.add_router("", mailings_router)
+
+
+# -- errors --------------------------------------------------------------------------------------------
+
+
+def _sentence(status: int, detail: Any) -> HttpResponse:
+    return HttpResponse(to_json({"detail": detail}), status=status, content_type="application/json; charset=utf-8")
+
+
+def _fields(errors: list[dict[str, Any]]) -> HttpResponse:
+    shown = [
+        {
+            "loc": [place[:PLACE_LENGTH] if isinstance(place, str) else place for place in error["loc"]],
+            "msg": error["msg"].removeprefix("Value error, "),
+            "type": error["type"],
+        }
+        for error in errors[:PROBLEMS]
+    ]
+    return _sentence(422, shown)
+
+
+@api.exception_handler(HttpError)
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    response = _sentence(error.status_code, error.message)
+    if error.status_code == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = 'Bearer realm="vestnik"'
+    return response
+
+
+@api.exception_handler(ValidationError)
+def _bad_fields(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    for problem in error.errors:
+        place = list(problem["loc"])
+        if place[:2] == ["body", "body"]:  # the second is the name of the handler's parameter
+            del place[1]
+        problem["loc"] = place
+    return _fields(error.errors)
+
+
+@api.exception_handler(Invalid)
+def _invalid(request: HttpRequest, error: Invalid) -> HttpResponse:
+    return _fields(
+        [
+            {"loc": ["body", *PLACES.get(name, (name,))], "msg": text, "type": "value_error"}
+            for name, text in error.errors.items()
+        ]
+    )
+
+
+def _answer_with(status: int, sentence: str | None = None) -> Callable[[HttpRequest, Any], HttpResponse]:
+    return lambda request, error: _sentence(status, sentence or str(error))
+
+
+for kind, status, sentence in (
+    (Client.DoesNotExist, 404, "Client not found"),
+    (Mailing.DoesNotExist, 404, "Mailing not found"),
+    (Message.DoesNotExist, 404, "Message not found"),
+    (NoMatches, 404, None),
+    (PhoneTaken, 409, None),
+    (Refused, 409, None),
+    (Overdue, 422, "Overdue mailing"),
+    (RequestDataTooBig, 413, "The body is larger than 5 MB"),
+    (UnreadablePostError, 400, "The body broke off"),
+):
+    api.add_exception_handler(kind, _answer_with(status, sentence))
+
+
+@api.exception_handler(Exception)
+def _our_fault(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Django logs it loudly and makes it a 500."""
+    raise error
+
+
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Any other address under /api/."""
+    return _sentence(404, "Not Found")
+
+
+def or_page(status: int, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Django's handler of a status: a program gets JSON, a person the page."""
+
+    def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not is_for_programs(request):
+            return page(request, *args, **kwargs)
+        return _sentence(status, HTTPStatus(status).phrase)
+
+    return handler
+
+
+def is_for_programs(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
+
+
+def rim(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: whoever below it refuses, a program gets JSON, never a page; nothing is cached."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not is_for_programs(request):
+            return response
+        response["Cache-Control"] = "no-store"
+        is_json = response.get("Content-Type", "").startswith("application/json")
+        if response.status_code >= HTTPStatus.BAD_REQUEST and not is_json:
+            response.content = to_json({"detail": HTTPStatus(response.status_code).phrase})
+            response["Content-Type"] = "application/json; charset=utf-8"
+        return response
+
+    return answer
+
+
+# -- the document --------------------------------------------------------------------------------------
+
+
+@cache
+def document() -> bytes:
+    return json.dumps(api.get_openapi_schema(), indent=2, ensure_ascii=False).encode()
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(document(), content_type="application/json; charset=utf-8")
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """Swagger UI from our own files; signed in to the console, one can try the calls."""
+    chosen = {"url": reverse("openapi"), "validatorUrl": None, "deepLinking": True, "layout": "BaseLayout"}
+    context = {"swagger_settings": json.dumps(chosen), "api": api, "add_csrf": True}
+    return render(request, "ninja/swagger.html", context)
