@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ LONGEST_DELAY_SECONDS = 30
 STEADY_SECONDS = 60
 STOP_SECONDS = 50  # more than the worker gives its own children
 LOG_BYTES = 10_000_000
+GRACE_SECONDS = 3
 PR_SET_PDEATHSIG = 1
 
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
@@ -153,16 +155,24 @@ class Keeper:
 
 
 def end_session(program: Program) -> None:
-    """Kills what is left of an ended program's session, if anything is after a moment's grace."""
+    """Returns when an ended program's session is empty: kills what is left after a moment's grace."""
     assert program.process is not None
-    deadline = time.monotonic() + 3
-    while (left := members(program.process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for pid in left:
-        try:
+    session = program.process.pid
+    if _empties_within(GRACE_SECONDS, session):
+        return
+    for pid in members(session):
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    _empties_within(GRACE_SECONDS, session)
+
+
+def _empties_within(seconds: float, session: int) -> bool:
+    deadline = time.monotonic() + seconds
+    while members(session):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def members(session: int) -> list[int]:
