@@ -20,8 +20,10 @@ class NotAPhone(ValueError):
 
 def strict(value: str | int) -> str:
     """The phone if it is already in the strict form. Raises NotAPhone."""
+    if isinstance(value, bool) or (isinstance(value, int) and not 0 < value < 10**11):
+        raise NotAPhone  # Python does not even write an integer of more than 4300 digits
     text = str(value)
-    if isinstance(value, bool) or not STRICT.fullmatch(text):
+    if not STRICT.fullmatch(text):
         raise NotAPhone
     return text
 

@@ -1,0 +1,98 @@
+"""Clients, mailings and jobs for tests: honest defaults, made by the same verbs that doors call."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from accounts.journal import SERVICE
+from clients import operations as directory
+from clients.models import Client
+from mailings import audience, clock, operations, queue
+from mailings.gateway import Cause, Kind, Outcome
+from mailings.models import Mailing
+from mailings.plans import Plan
+from mailings.policy import Job, Verdict
+from mailings.queue import Settlement
+
+LEASE_S = 30.0
+_numbers = count(1)
+
+
+def make_phone(operator_code: str = "900") -> str:
+    """A phone that no other client of this process has."""
+    return f"7{operator_code}{next(_numbers):07d}"
+
+
+def make_client(**fields: Any) -> Client:
+    values = {"phone": make_phone(), "timezone": "Europe/Moscow", **fields}
+    return directory.create(SERVICE, **values)
+
+
+def make_clients(number: int, **fields: Any) -> list[Client]:
+    """Many alike, in one statement."""
+    phones = [make_phone() for _ in range(number)]
+    rows = [
+        Client(**{"phone": phone, "operator_code": phone[1:4], "timezone": "Europe/Moscow", **fields})
+        for phone in phones
+    ]
+    return Client.objects.bulk_create(rows, batch_size=1000)
+
+
+def make_plan(**fields: Any) -> Plan:
+    """A text for everybody, from in an hour on for a day."""
+    now = clock.now()
+    values = {"text": "Hello", "starts_at": now + timedelta(hours=1), "ends_at": now + timedelta(days=1), **fields}
+    return Plan(**values)
+
+
+def make_mailing(*, draft: bool = False, **fields: Any) -> Mailing:
+    """Scheduled for in an hour, or a draft."""
+    return operations.create(SERVICE, make_plan(**fields), draft=draft, everyone=True, allow_empty=True)
+
+
+def make_running_mailing(clients: int | None = None, **fields: Any) -> Mailing:
+    """Started a minute ago with all its recipients there: `clients` new ones, or those who are."""
+    if clients is not None:
+        make_clients(clients)
+    mailing = make_mailing(**{"starts_at": clock.now() - timedelta(minutes=1), **fields})
+    while audience.materialise(mailing.pk, now=clock.now()):
+        pass
+    mailing.refresh_from_db()
+    return mailing
+
+
+def make_jobs(mailing: Mailing, number: int = 1_000) -> list[Job]:
+    """Claims up to `number` messages now."""
+    return queue.claim(mailing, number, now=clock.now(), lease_s=LEASE_S)
+
+
+def make_outcome(cause: Cause = Cause.ACCEPTED, **fields: Any) -> Outcome:
+    """An outcome of the kind that its cause belongs to."""
+    return Outcome(**{"kind": KIND_OF[cause], "cause": cause, **fields})
+
+
+def make_settlements(jobs: Sequence[Job], verdict: Verdict, outcome: Outcome | None = None) -> list[Settlement]:
+    return [
+        Settlement(
+            job=job, outcome=outcome or make_outcome(), verdict=verdict, began_at=clock.now(), duration_s=0.05
+        )
+        for job in jobs
+    ]
+
+
+KIND_OF = {
+    Cause.ACCEPTED: Kind.SENT,
+    Cause.NO_CONNECTION: Kind.NOT_SENT,
+    Cause.NOT_BEGUN: Kind.NOT_SENT,
+    Cause.THROTTLED: Kind.NOT_SENT,
+    Cause.UNAUTHORISED: Kind.NOT_SENT,
+    Cause.REFUSED: Kind.REFUSED,
+    Cause.NO_ANSWER: Kind.UNKNOWN,
+    Cause.CONNECTION_LOST: Kind.UNKNOWN,
+    Cause.SERVER_ERROR: Kind.UNKNOWN,
+    Cause.OFF_CONTRACT: Kind.UNKNOWN,
+    Cause.REDIRECT: Kind.UNKNOWN,
+    Cause.WORKER_LOST: Kind.UNKNOWN,
+    Cause.BUG: Kind.UNKNOWN,
+}
