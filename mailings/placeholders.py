@@ -17,7 +17,7 @@ class BadPlaceholder(ValueError):
 
 def names(text: str) -> list[str]:
     """The names a text asks for, each once, in order. Raises BadPlaceholder for braces that are none."""
-    if _BRACES.search(_PLACEHOLDER.sub("", text)):
+    if _BRACES.search(_PLACEHOLDER.sub(" ", text)):  # a space: two single braces around one are no pair
         raise BadPlaceholder
     return list(dict.fromkeys(match[1] for match in _PLACEHOLDER.finditer(text)))
 
