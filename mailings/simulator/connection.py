@@ -57,6 +57,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            raise  # ours, not the sender's
         except httptools.HttpParserUpgrade:
             self._give_up("this gateway speaks nothing but HTTP/1.1")
         except httptools.HttpParserError:
@@ -163,7 +165,9 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         self._settle()
         if self.waiting:
-            self._begin(self.waiting.popleft())
+            self.current = self.waiting.popleft()
+            # by the loop even when there is nothing to wait for: a thousand in a row would be too deep a call
+            self.timer = self.loop.call_later(self.current.delay, self._play)
             if not self.waiting:
                 self.transport.resume_reading()
 

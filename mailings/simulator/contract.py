@@ -31,8 +31,8 @@ class Request:
 class Verdict:
     """The contract's answer to a request.
 
-    `message_id` is the one in the path, `None` when there is none; `text` is `None` unless the whole body
-    keeps the contract.
+    `message_id` is the one in the path, `None` when there is none; `text` is `None` unless path and body
+    keep the contract, with the right token or without.
     """
 
     status: int
@@ -52,12 +52,14 @@ def judge(request: Request, token: bytes | None) -> Verdict:
     verdict = Verdict(200, "OK", authorized, int64(send[1]))
     if request.method != "POST":
         verdict.status, verdict.detail = 405, "only POST is understood here"
-    elif not authorized:
-        verdict.status, verdict.detail = 401, "a bearer token is needed"
     elif len(request.body) > BODY_LIMIT:
         verdict.status, verdict.detail = 413, "the body is over 1 MiB"
-    elif complaint := examine(request.body, verdict):
-        verdict.status, verdict.detail = 400, complaint
+    else:
+        complaint = examine(request.body, verdict)
+        if not authorized:
+            verdict.status, verdict.detail = 401, "a bearer token is needed"
+        elif complaint:
+            verdict.status, verdict.detail = 400, complaint
     return verdict
 
 

@@ -58,6 +58,7 @@ MEANINGS = {
 }
 # The contract's own answer was given, however clumsily: a patient client sees code 0.
 ACCEPTING = {Kind.DRIP, Kind.SLOW, Kind.CLOSEIDLE}
+STATUS = re.compile(r"[0-9]{1,3}")
 HEADER_TEXT = re.compile(r"[\x20-\x7e]{1,100}")
 MOST_SECONDS = 3600.0
 
@@ -86,7 +87,7 @@ def parse_fault(text: object) -> Fault:
     if not isinstance(text, str):
         raise BadOption(f"a fault is a text, not {text!r}")
     name, colon, argument = text.partition(":")
-    if name.isascii() and name.isdigit():
+    if STATUS.fullmatch(name):
         return _status(int(name), argument, bool(colon))
     if name == Kind.SLOW:
         return Fault(Kind.SLOW, seconds=_seconds(argument))
@@ -109,7 +110,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= MOST_SECONDS:
-        raise BadOption(f"slow:{text} needs seconds from 0 to {MOST_SECONDS:.0f}")
+        raise BadOption(f"slow:{text!r} needs seconds from 0 to {MOST_SECONDS:.0f}")
     return seconds
 
 

@@ -49,7 +49,7 @@ class Journal:
         self.times = array("q")
         self.ids = array("q")
         self.phones = array("q")
-        self.texts = array("L")
+        self.texts = array("I")
         self.answers = array("H")
         self.flags = array("B")
         self.pool = Texts()

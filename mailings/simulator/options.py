@@ -1,7 +1,6 @@
 """What can be set, at the start and at run time, and how each value is read."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -53,7 +52,7 @@ def read_seconds(value: object) -> float:
     if isinstance(value, str):
         match = SPAN.fullmatch(value.strip())
         value = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadOption(f"{value!r} is no length of time; write 0.05, 50ms or 2s")
     if not 0 <= value <= MOST_SECONDS:
         raise BadOption(f"a length of time must be from 0 to {MOST_SECONDS:.0f} s, not {value!r}")
@@ -80,7 +79,7 @@ def read_faults(value: object) -> Plan:
 def _share(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadOption(f"a share must be a number, not {value!r}")
-    return float(value)
+    return value
 
 
 def read_token(value: object) -> bytes | None:

@@ -58,7 +58,7 @@ def whole(status: int, body: bytes, *, kind: str = "application/json", **headers
 
 
 def encoded(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    return json.dumps(value).encode()
 
 
 OK_BODY = encoded({"code": 0, "message": "OK"})

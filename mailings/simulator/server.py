@@ -51,7 +51,7 @@ class Simulator:
     def stop(self) -> None:
         """Drops everything at once."""
         self._shut()
-        for connection in self.connections:
+        for connection in tuple(self.connections):
             connection.transport.abort()
         if self.reserved is not None:
             self.reserved.close()
@@ -75,7 +75,7 @@ class Simulator:
 
     def drop(self) -> None:
         """Ends every connection but those that gave orders, answered or not."""
-        for connection in self.connections:
+        for connection in tuple(self.connections):
             if not connection.has_controlled:
                 connection.transport.abort()
 

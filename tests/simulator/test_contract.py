@@ -171,6 +171,18 @@ def test_pipelined_requests_are_answered_in_their_order(gateway: GatewayProcess)
     assert [answer[:3] for answer in answers[1:]] == [b"200", b"404", b"200"]
 
 
+def test_a_thousand_pipelined_requests_wait_for_one_that_is_slow(gateway: GatewayProcess) -> None:
+    gateway.control(poison={"0": "slow:0.1"})
+
+    with connect(gateway) as connection:
+        connection.sendall(b"".join(raw(number) for number in range(1000)))
+        answers = 0
+        while answers < 1000:
+            answers += connection.recv(65536).count(b"HTTP/1.1 200")
+
+    assert gateway.stats()["in_flight"] == 0
+
+
 def test_a_client_that_wants_no_further_answer_gets_none(gateway: GatewayProcess) -> None:
     with connect(gateway) as connection:
         connection.sendall(raw().replace(b"Host: x", b"Connection: close"))

@@ -107,3 +107,15 @@ def test_twenty_thousand_requests_take_less_than_two_hundred_bytes_each() -> Non
     tracemalloc.stop()
 
     assert size / 20_000 < 200
+
+
+def test_a_lawful_body_without_a_token_is_kept_like_any_other() -> None:
+    journal = Journal()
+    body = {"id": 17, "phone": 79001234567, "text": "a"}
+    request = Request("POST", "/send/17", b"", json.dumps(body).encode())
+
+    journal.record(0, request, judge(request, None), answer=401, accepted=False)
+
+    [line] = read(journal)
+    assert (line["body"], line["authorized"]) == (body, False)
+    assert not journal.odd
