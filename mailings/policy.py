@@ -177,13 +177,15 @@ _RETRY_REASON = {
     Cause.THROTTLED: Reason.RETRY_THROTTLED,
     Cause.UNAUTHORISED: Reason.RETRY_UNAUTHORISED,
 }
+# in these the message cannot be at fault: the gateway has not even seen it, or its worker died
+_BLAMELESS = {*_RETRY_REASON, Cause.NO_CONNECTION, Cause.NOT_BEGUN, Cause.WORKER_LOST}
 
 
 def verdict(outcome: Outcome, job: Job, now: datetime, chance: float, *, gateway_well: bool = True) -> Verdict:
     """What `outcome` means for the message: the "then" column of the outcome table.
 
-    `chance` in [0, 1) is the jitter. A strike counts only while the gateway is otherwise well, so that an
-    outage fails nobody.
+    `chance` in [0, 1) is the jitter. A strike counts only while the gateway is otherwise well and the message
+    may be at fault, so that an outage fails nobody.
     """
     if outcome.kind is Kind.SENT:
         return Verdict(State.SENT, Reason.ACCEPTED)
@@ -197,7 +199,7 @@ def verdict(outcome: Outcome, job: Job, now: datetime, chance: float, *, gateway
             return Verdict(State.UNKNOWN, Reason.END_BEFORE_ANSWER)
     if now >= job.ends_at:
         return Verdict(State.EXPIRED, Reason.END_WHILE_RETRYING)
-    counts = gateway_well and not lost and outcome.cause not in _RETRY_REASON
+    counts = gateway_well and outcome.cause not in _BLAMELESS
     strikes = job.strikes + (1 if counts else 0)
     if strikes >= STRIKES:
         return Verdict(State.FAILED, Reason.TOO_MANY_ATTEMPTS, strikes=strikes)
