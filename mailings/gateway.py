@@ -18,7 +18,6 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 import aiohttp
-import requests
 import uvloop
 
 BODY_LIMIT = 64 * 1024
@@ -101,7 +100,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 
     `body` may be longer than the limit by one byte: that says it was cut.
     """
-    detail = body[:EXCERPT_LENGTH].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    detail = excerpt(body[: 4 * EXCERPT_LENGTH].decode("utf-8", "replace"))
     if status == 200:
         good = _is_acceptance(body)
         return Outcome(
@@ -118,6 +117,11 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
         return Outcome(Kind.UNKNOWN, Cause.REDIRECT, status, detail)
     cause = Cause.SERVER_ERROR if status >= 500 else Cause.OFF_CONTRACT
     return Outcome(Kind.UNKNOWN, cause, status, detail)
+
+
+def excerpt(text: str) -> str:
+    """The first 512 characters, without those that no database keeps."""
+    return text[:EXCERPT_LENGTH].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def _is_acceptance(body: bytes) -> bool:
@@ -139,7 +143,7 @@ def retry_after(header: str | None, *, now: datetime) -> float | None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
-        return float(min(int(text[:6]), RETRY_AFTER_CAP_S))
+        return float(min(int(text.lstrip("0")[:6] or 0), RETRY_AFTER_CAP_S))
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
@@ -244,15 +248,15 @@ class Line:
 
     async def _exchange(self, request: Request) -> Outcome:
         assert self._session is not None
-        limit = min(request.timeout_s, request.deadline - time.monotonic())
-        if limit <= BEGIN_MARGIN_S:
+        left_s = request.deadline - time.monotonic()
+        if left_s <= BEGIN_MARGIN_S:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
         trip = SimpleNamespace(left=False)
         try:
             async with self._session.post(
                 f"{self._url}{request.id}",
                 data=encode(request),
-                timeout=aiohttp.ClientTimeout(total=limit),
+                timeout=aiohttp.ClientTimeout(total=min(request.timeout_s, left_s)),
                 allow_redirects=False,
                 trace_request_ctx=trip,
             ) as answer:
@@ -279,14 +283,14 @@ async def _note_that_it_left(_session: object, context: Any, _params: object) ->
 
 def explain(error: Exception, *, left: bool) -> Outcome:
     """What an exception means. `left`: whether a byte of the request may have gone out. Pure."""
-    detail = f"{type(error).__name__}: {error}"[:EXCERPT_LENGTH]
+    detail = excerpt(f"{type(error).__name__}: {error}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=detail)
-    if isinstance(error, asyncio.TimeoutError | requests.Timeout):
+    if isinstance(error, TimeoutError):
         if not left:
             return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=detail or "timed out")
         return Outcome(Kind.UNKNOWN, Cause.NO_ANSWER, detail=detail)
-    if isinstance(error, aiohttp.ClientError | OSError | requests.RequestException):
+    if isinstance(error, aiohttp.ClientError | OSError):
         if not left:
             return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=detail)
         return Outcome(Kind.UNKNOWN, Cause.CONNECTION_LOST, detail=detail)
@@ -294,30 +298,13 @@ def explain(error: Exception, *, left: bool) -> Outcome:
 
 
 def deliver(request: Request, *, url: str, token: str) -> Outcome:
-    """One request over `requests`, and its outcome. For a test message and for checking the gateway.
+    """One request, and its outcome, within the same limits as many. For a test message and for checking the
+    gateway.
 
-    Whether an error came before anything left cannot be told apart here but for a failed connection, so
-    anything else is unknown.
+    Over a line of its own: a client that bounds each read apart would follow a dripping answer without end.
     """
-    limit = min(request.timeout_s, request.deadline - time.monotonic())
-    if limit <= BEGIN_MARGIN_S:
-        return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
-    with requests.Session() as session:
-        session.trust_env = False
-        prepared = session.prepare_request(
-            requests.Request(
-                "POST",
-                f"{url}/send/{request.id}",
-                data=encode(request),
-                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-            )
-        )
-        try:
-            with session.send(prepared, timeout=limit, stream=True, allow_redirects=False) as answer:
-                body = answer.raw.read(BODY_LIMIT + 1)
-                return judge(answer.status_code, answer.headers, body, now=datetime.now(UTC))
-        except requests.ConnectTimeout as error:
-            return explain(error, left=False)
-        except requests.RequestException as error:
-            refused = isinstance(error, requests.ConnectionError) and "NewConnectionError" in str(error)
-            return explain(error, left=not refused)
+    with Line(url=url, token=token, capacity=1) as line:
+        line.submit([request])
+        while not (came := line.collect(wait_s=request.timeout_s)):
+            pass
+    return came[0].outcome
