@@ -45,11 +45,9 @@ def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> li
     """
     if places <= 0 or not mailing.is_sendable(now):
         return []
-    zones = list(
-        MailingZone.objects.filter(mailing=mailing).order_by("timezone").values_list("timezone", flat=True)
-    )
+    zones = _open_zones(mailing, now)
     with transaction.atomic():
-        rows = _due(mailing, policy.open_zones(mailing.window, zones, now), places, now)
+        rows = _due(mailing, zones, places, now)
         if not rows:
             return []
         clients = _recipients(rows)
