@@ -1,6 +1,7 @@
 """How fast a mailing drains, against a bare loop of the same HTTP client in the same run.
 
-    .venv/bin/python -m tests.benchmarks.drain [--recipients N] [--latency S] [--concurrency N] [--workers N] [--sqlite]
+    .venv/bin/python -m tests.benchmarks.drain [--recipients N] [--latency S] [--concurrency N]
+                                               [--workers N] [--sqlite]
 
 A private database with production settings, the simulator and the workers are processes of their own. The rate
 is taken from the simulator's journal: requests between its first and its last one.
