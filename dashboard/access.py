@@ -1,6 +1,6 @@
 """Who may open a page, and the things that pages show.
 
-Every view carries one of the two decorators; a test compares with the URL resolver.
+Every view carries one of the three decorators; a test compares with the URL resolver.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,13 @@ View = Callable[..., HttpResponse]
 
 
 def page(needs: Role = Role.VIEWER) -> Callable[[View], View]:
-    """A view that shows, or a form that shows itself again: GET and POST."""
-    return _guard(needs, ["GET", "HEAD", "POST"] if needs is not Role.VIEWER else ["GET", "HEAD"])
+    """A view that only shows."""
+    return _guard(needs, ["GET", "HEAD"])
+
+
+def form(needs: Role = Role.OPERATOR) -> Callable[[View], View]:
+    """A view that shows a form, takes it, and shows it again when something in it is wrong."""
+    return _guard(needs, ["GET", "HEAD", "POST"])
 
 
 def action(needs: Role = Role.OPERATOR) -> Callable[[View], View]:

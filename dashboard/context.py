@@ -45,5 +45,9 @@ def places(request: HttpRequest) -> list[Place]:
 
     return [
         place(_("Dashboard"), "layout-dashboard", "dashboard"),
+        place(_("Mailings"), "speakerphone", "mailings"),
+        place(_("Clients"), "address-book", "clients"),
+        place(_("Messages"), "message-2", "messages"),
+        place(_("Statistics"), "chart-bar", "statistics"),
         Place(_("API docs"), "api", "/docs/", is_current=False, only_wide=True),
     ]

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet, Sum
 
 from mailings import tally
-from mailings.models import Mailing, MailingState, Message, Tally
+from mailings.models import Mailing, MailingState, MailingZone, Message, Tally, Worker
 from mailings.policy import State
 
 
@@ -151,8 +151,13 @@ def overall(
 
 def totals(*, since: datetime | None = None, until: datetime | None = None) -> Progress:
     """All messages of mailings that are not deleted, by state; of mailings whose start lies in [since, until)."""
-    chosen = started_between(since=since, until=until).order_by()
-    rows = Tally.objects.filter(mailing__in=chosen).order_by().values_list("state").annotate(Sum("delta"))
+    return totals_of(started_between(since=since, until=until))
+
+
+def totals_of(chosen: QuerySet[Mailing]) -> Progress:
+    """All messages of these mailings by state."""
+    ids = chosen.order_by().values("id")
+    rows = Tally.objects.filter(mailing__in=ids).order_by().values_list("state").annotate(Sum("delta"))
     return Progress(dict.fromkeys(State, 0) | {State(state): total for state, total in rows})
 
 
@@ -164,3 +169,39 @@ def started_between(*, since: datetime | None = None, until: datetime | None = N
     if until is not None:
         found = found.filter(starts_at__lt=until)
     return found
+
+
+def arrived_since(moment: datetime, *, mailing_ids: Iterable[int] | None = None) -> dict[int, dict[State, int]]:
+    """By how many the messages of each mailing grew in each state since the minute of `moment`.
+
+    Asks only mailings that were at work since then, or those named.
+    """
+    rows = Tally.objects.filter(minute__gte=moment.replace(second=0, microsecond=0)).order_by()
+    if mailing_ids is None:
+        at_work = Mailing.objects.visible().filter(started_at__isnull=False).order_by()
+        mailing_ids = at_work.exclude(finished_at__lt=moment).values_list("id", flat=True)
+    grown: dict[int, dict[State, int]] = {}
+    counted = rows.filter(mailing__in=mailing_ids).values_list("mailing", "state").annotate(Sum("delta"))
+    for mailing_id, state, number in counted:
+        grown.setdefault(mailing_id, dict.fromkeys(State, 0))[State(state)] = number
+    return grown
+
+
+def held(state: State = State.UNKNOWN) -> int:
+    """How many messages of mailings at work wait in `state` for a person's decision."""
+    at_work = Mailing.objects.visible().filter(state__in=(MailingState.RUNNING, MailingState.PAUSED)).order_by()
+    rows = Tally.objects.filter(mailing__in=at_work, state=state.value).order_by()
+    return rows.aggregate(total=Sum("delta"))["total"] or 0
+
+
+def zones(mailing_id: int) -> list[str]:
+    """The time zones that have recipients in a mailing."""
+    return list(
+        MailingZone.objects.filter(mailing=mailing_id).order_by("timezone").values_list("timezone", flat=True)
+    )
+
+
+def worker_seen_at() -> datetime | None:
+    """When the liveliest worker last said that it lives."""
+    seen: datetime | None = Worker.objects.aggregate(last=Max("seen_at"))["last"]
+    return seen

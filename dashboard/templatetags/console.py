@@ -4,22 +4,34 @@ import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.roles import Role, allows
+from clients import phones
+from dashboard import progress
+from dashboard.wording import CAUSES, OUTCOMES, TONES
+from mailings.gateway import Cause, Kind
+from mailings.models import STATE_SENTENCES, MailingState, MessageReason, MessageState
+from mailings.policy import State
+from mailings.queries import Progress
 
 register = template.Library()
 
-ICONS = Path(settings.BASE_DIR) / "static" / "vendor" / "tabler-icons"
+FOLDER = Path(settings.BASE_DIR) / "static" / "vendor" / "tabler-icons"
 
 
 @cache
 def _drawing(name: str) -> str:
     """The inside of one vendored icon."""
-    text = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
+    text = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     inside = re.sub(r"^.*?<svg[^>]*>|</svg>\s*$|<path stroke=\"none\"[^>]*/>", "", text, flags=re.DOTALL)
     return " ".join(inside.split())
 
@@ -36,6 +48,105 @@ def icon(name: str, extra: str = "") -> SafeString:
     )
 
 
+ZONES_SHOWN = 8
+ICONS = {
+    "draft": "file-pencil",
+    "scheduled": "calendar-event",
+    "running": "send",
+    "paused": "player-pause",
+    "finished": "circle-check",
+    "cancelled": "ban",
+    "queued": "hourglass",
+    "sending": "send",
+    "sent": "circle-check",
+    "failed": "circle-x",
+    "unknown": "help-circle",
+    "expired": "clock-x",
+}
+
+
+@register.simple_tag
+def state_icon(state: str) -> SafeString:
+    return icon(ICONS[state])
+
+
+@register.simple_tag
+def state(value: str, label: str = "", extra: str = "") -> SafeString:
+    """A state of a message or of a mailing: its word, icon and colour."""
+    states = {**MessageState._value2member_map_, **MailingState._value2member_map_}
+    word = label or states[value].label  # type: ignore[attr-defined]  # both are TextChoices
+    return format_html('<span class="state tone-{} {}">{}{}</span>', value, extra, state_icon(value), word)
+
+
+@register.filter
+def reason(value: str) -> str:
+    return str(MessageReason(value).label)
+
+
+@register.filter
+def state_sentence(value: str) -> str:
+    return str(STATE_SENTENCES[State(value)])
+
+
+@register.filter
+def outcome(kind: str) -> str:
+    return str(OUTCOMES[Kind(kind)])
+
+
+@register.filter
+def outcome_tone(kind: str) -> str:
+    return TONES[Kind(kind)]
+
+
+@register.filter
+def cause(value: str) -> str:
+    return str(CAUSES[Cause(value)])
+
+
+@register.inclusion_tag("_bar.html")
+def bar(counted: Progress, extra: str = "") -> dict[str, object]:
+    """How far a mailing is: one stroke, divided by states."""
+    parts = progress.parts(counted)
+    said = ", ".join(f"{part.label}: {progress.number(part.number)}" for part in parts)
+    return {"parts": parts, "said": said or _("No recipients yet"), "extra": extra}
+
+
+@register.filter
+def phone_for(phone: str, person: User) -> str:
+    """A phone as this person may see it: full for operators, masked for viewers."""
+    if not allows(person.role, Role.OPERATOR):
+        return phones.masked(phone)
+    return f"+{phone[0]} {phone[1:4]} {phone[4:7]}-{phone[7:9]}-{phone[9:]}"
+
+
+@register.simple_tag
+def clock_in(zone: str) -> SafeString:
+    """What time it is there now."""
+    return _moment(timezone.now().astimezone(ZoneInfo(zone)), "H:i")
+
+
+@register.filter
+def wall(local: datetime) -> str:
+    """The hour on a wall clock, in the zone that the time already has."""
+    return f"{local:%H:%M}"
+
+
+@register.filter
+def first_of_zones(by_zone: dict[str, int]) -> list[tuple[str, int]]:
+    """The biggest zones, and the rest as one line."""
+    zones = list(by_zone.items())
+    if len(zones) <= ZONES_SHOWN:
+        return zones
+    rest = sum(number for _zone, number in zones[ZONES_SHOWN - 1 :])
+    return [*zones[: ZONES_SHOWN - 1], (_("other zones"), rest)]
+
+
+@register.filter
+def others(counted: Progress) -> int:
+    """Those that are neither sent nor failed."""
+    return counted.recipients - counted.by_state[State.SENT] - counted.by_state[State.FAILED]
+
+
 @register.filter
 def slice_initial(person: object) -> str:
     return str(person)[:1].upper()
@@ -47,13 +158,16 @@ def exact(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "—"
     local = timezone.localtime(moment)
-    shape = "H:i" if local.date() == timezone.localdate() else "j M H:i"
-    if local.year != timezone.localdate().year:
-        shape = "j M Y H:i"
+    today = timezone.localdate()
+    shape = "H:i" if local.date() == today else "j M H:i" if local.year == today.year else "j M Y H:i"
+    return _moment(local, shape)
+
+
+def _moment(local: datetime, shape: str) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{} {}">{}</time>',
-        moment.isoformat(timespec="seconds"),
-        formats.date_format(local, "j F Y H:i:s"),
-        local.strftime("%z %Z"),
+        local.isoformat(timespec="seconds"),
+        formats.date_format(local, "j E Y H:i:s"),
+        local.strftime("%Z (%z)"),
         formats.date_format(local, shape),
     )

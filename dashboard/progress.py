@@ -1,0 +1,168 @@
+"""How a mailing stands, in a form that templates can show: parts of a bar, a rate, a sentence."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailings import clock, policy, queries
+from mailings.models import Mailing, MailingState, MessageState
+from mailings.policy import State
+from mailings.queries import Progress
+
+# from what is certain to what is open, as the bar shows it
+ORDER = (
+    State.SENT,
+    State.UNKNOWN,
+    State.FAILED,
+    State.EXPIRED,
+    State.CANCELLED,
+    State.SENDING,
+    State.QUEUED,
+)
+BAR = 1000.0
+RATE_OVER = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One state of a mailing's messages: its number and its place in the bar (0 to 1000)."""
+
+    state: str
+    label: str
+    number: int
+    start: str
+    width: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A mailing with how far it is. `per_second` is None when nothing was sent lately."""
+
+    mailing: Mailing
+    progress: Progress
+    per_second: float | None = None
+
+    @property
+    def is_moving(self) -> bool:
+        return self.mailing.state == MailingState.RUNNING or self.mailing.closing
+
+    @property
+    def done_at(self) -> datetime | None:
+        """When the rest is sent at the present rate, if that is before the end."""
+        if self.per_second is None or not self.progress.open or not self.mailing.audience_is_whole:
+            return None
+        moment = clock.now() + timedelta(seconds=self.progress.open / self.per_second)
+        return moment if moment < self.mailing.ends_at else None
+
+
+def parts(progress: Progress) -> list[Part]:
+    """The states that have messages, in the order of the bar."""
+    whole, start, found = progress.recipients, 0.0, []
+    for state in ORDER:
+        number = progress.by_state[state]
+        if number:
+            width = BAR * number / whole
+            found.append(
+                Part(state.value, str(MessageState(state.value).label), number, f"{start:.2f}", f"{width:.2f}")
+            )
+            start += width
+    return found
+
+
+def rows(mailings: Iterable[Mailing]) -> list[Row]:
+    """The mailings with their progress and, of those that run, their rate; two queries whatever their number."""
+    chosen = list(mailings)
+    progress = queries.progress([mailing.pk for mailing in chosen])
+    running = [mailing.pk for mailing in chosen if mailing.state == MailingState.RUNNING]
+    now = clock.now()
+    lately = queries.arrived_since(now - RATE_OVER, mailing_ids=running) if running else {}
+    return [Row(one, progress[one.pk], _rate(one, lately.get(one.pk), now)) for one in chosen]
+
+
+def _rate(mailing: Mailing, lately: dict[State, int] | None, now: datetime) -> float | None:
+    if lately is None or mailing.started_at is None or lately[State.SENT] <= 0:
+        return None
+    since = max(mailing.started_at, (now - RATE_OVER).replace(second=0, microsecond=0))
+    return lately[State.SENT] / max((now - since).total_seconds(), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneClock:
+    """One time zone of a mailing: what time it is there, and whether the window is open."""
+
+    zone: str
+    local: datetime
+    is_open: bool
+    opens_at: datetime
+
+
+def zone_clocks(mailing: Mailing, zones: list[str], now: datetime) -> list[ZoneClock]:
+    """The zones of a mailing from east to west."""
+    clocks = []
+    for zone in zones:
+        local = now.astimezone(ZoneInfo(zone))
+        opens = policy.opens_at(mailing.window, zone, now).astimezone(ZoneInfo(zone))
+        clocks.append(ZoneClock(zone, local, policy.is_open(mailing.window, zone, now), opens))
+    return sorted(clocks, key=lambda one: (-(one.local.utcoffset() or timedelta(0)), one.zone))
+
+
+def sentence(row: Row, zones: list[str], now: datetime) -> str:
+    """What the mailing is doing, in one sentence."""
+    mailing = row.mailing
+    if mailing.state == MailingState.DRAFT:
+        return _("A draft: nothing happens until somebody launches it.")
+    if mailing.state == MailingState.SCHEDULED:
+        return _("It starts by itself at %(time)s.") % {"time": _time(mailing.starts_at)}
+    if mailing.state == MailingState.RUNNING:
+        return _running(row, zones, now)
+    if mailing.state == MailingState.PAUSED:
+        return _("It is paused: nothing new goes out until somebody resumes it.")
+    if mailing.state == MailingState.CANCELLED:
+        return _("It was cancelled: what had not been sent by then is not sent.")
+    return _finished(row)
+
+
+def _finished(row: Row) -> str:
+    sent, recipients = row.progress.by_state[State.SENT], row.progress.recipients
+    if not recipients:
+        return _("It is finished: there was nobody to write to.")
+    numbers = {"sent": number(sent), "recipients": number(recipients)}
+    return _("It is finished: %(sent)s of %(recipients)s were sent.") % numbers
+
+
+def _running(row: Row, zones: list[str], now: datetime) -> str:
+    mailing = row.mailing
+    if not mailing.audience_is_whole:
+        return _("It is running: recipients are being added and the first are being written to.")
+    opened = policy.open_zones(mailing.window, zones, now)
+    if zones and not opened:
+        first = min(policy.opens_at(mailing.window, zone, now) for zone in zones)
+        return _("It is running, but the window is closed everywhere; it opens next at %(time)s.") % {
+            "time": _time(first)
+        }
+    begun = _("It is running")
+    if mailing.window is not None and zones:
+        begun = ngettext(
+            "It is running: the window is open in %(open)s of %(count)s zone",
+            "It is running: the window is open in %(open)s of %(count)s zones",
+            len(zones),
+        ) % {"open": len(opened), "count": len(zones)}
+    if row.done_at is not None:
+        return _("%(begun)s, done about %(time)s.") % {"begun": begun, "time": _time(row.done_at)}
+    return f"{begun}."
+
+
+def _time(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    shape = "H:i" if local.date() == timezone.localdate() else "j E H:i"
+    return f"{formats.date_format(local, shape)} ({local.tzname()})"
+
+
+def number(value: int) -> str:
+    """A number as the reader's language groups its digits."""
+    return formats.number_format(value, use_l10n=True, force_grouping=True)

@@ -1,0 +1,74 @@
+"""The tables of the lists; at a narrow width each row becomes a card."""
+
+from typing import Any
+
+import django_tables2 as tables
+from django.utils.translation import gettext_lazy as _
+
+LEAD = {"td": {"class": "lead-cell"}}
+RIGHT = {"td": {"class": "right"}, "th": {"class": "right"}}
+WIDE = {"td": {"class": "progress-cell"}}
+
+
+class Rows(tables.Table):  # type: ignore[misc]  # django-tables2 has no types
+    """What all tables share: our look, and an order that is the list's own."""
+
+    class Meta:
+        template_name = "tables/rows.html"
+        attrs = {"class": "rows"}
+        orderable = False
+
+
+def cell(template: str, label: Any, **options: Any) -> Any:
+    """A column whose cells a template writes; `record` is the row."""
+    return tables.TemplateColumn(template_name=template, verbose_name=label, orderable=False, **options)
+
+
+class ClientTable(Rows):
+    phone = cell("clients/cells/phone.html", _("Phone"), attrs=LEAD)
+    operator_code = tables.Column(_("Operator code"))
+    tag = cell("clients/cells/tag.html", _("Tag"))
+    timezone = cell("clients/cells/zone.html", _("Time zone"))
+    created_at = cell("clients/cells/created.html", _("Created"))
+
+
+class MailingTable(Rows):
+    name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing.name", attrs=LEAD)
+    state = cell("mailings/cells/state.html", _("State"), accessor="mailing.state")
+    audience = cell("mailings/cells/audience.html", _("Audience"), accessor="mailing.tags")
+    period = cell("mailings/cells/period.html", _("Start and end"), accessor="mailing.starts_at")
+    progress = cell("mailings/cells/progress.html", _("Progress"), accessor="progress", attrs=WIDE)
+
+
+class MessageTable(Rows):
+    id = cell("messages/cells/id.html", _("Message"), attrs=LEAD)
+    client = cell("messages/cells/client.html", _("Client"), accessor="id")
+    mailing = cell("messages/cells/mailing.html", _("Mailing"), accessor="id")
+    state = cell("messages/cells/state.html", _("State"))
+    reason = cell("messages/cells/reason.html", _("Reason"))
+    attempts = tables.Column(_("Attempts"), attrs=RIGHT)
+    at = cell("messages/cells/at.html", _("Sent or created"), accessor="created_at")
+
+
+class RecipientTable(MessageTable):
+    """The messages of one mailing."""
+
+    class Meta(Rows.Meta):
+        exclude = ("mailing",)
+
+
+class ClientMessageTable(MessageTable):
+    """The messages of one client."""
+
+    class Meta(Rows.Meta):
+        exclude = ("client",)
+
+
+class StatisticsTable(Rows):
+    name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing.name", attrs=LEAD)
+    state = cell("mailings/cells/state.html", _("State"), accessor="mailing.state")
+    recipients = cell("statistics/cells/recipients.html", _("Recipients"), accessor="progress", attrs=RIGHT)
+    sent = cell("statistics/cells/sent.html", _("Sent"), accessor="progress", attrs=RIGHT)
+    failed = cell("statistics/cells/failed.html", _("Failed"), accessor="progress", attrs=RIGHT)
+    other = cell("statistics/cells/other.html", _("Other"), accessor="progress", attrs=RIGHT)
+    share = cell("mailings/cells/progress.html", _("Progress"), accessor="progress", attrs=WIDE)

@@ -1,0 +1,35 @@
+"""All messages, and one with its attempts."""
+
+from django.http import HttpRequest, HttpResponse
+
+from dashboard import access, htmx, paging
+from dashboard.filters import MessageFilters
+from dashboard.tables import MessageTable
+from mailings import placeholders, queries
+from mailings.queries import MessageFilter
+
+
+@access.page()
+def listing(request: HttpRequest) -> HttpResponse:
+    filters = MessageFilters(request.GET, queries.messages(MessageFilter()), request=request)
+    page = paging.cut(filters.qs, request)
+    context = {
+        "filters": filters,
+        "page": page,
+        "table": MessageTable(page.rows, request=request),
+        "is_narrowed": any(request.GET.get(name) for name in filters.filters),
+    }
+    return htmx.page_or_fragment(request, "messages/list.html", "messages/_table.html", context)
+
+
+@access.page()
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    message = access.message(pk)
+    attributes = message.client.attributes if message.client is not None else {}
+    context = {
+        "message": message,
+        "text": placeholders.render(message.mailing.text, attributes),
+        "attempts": list(message.attempt_log.order_by("number")),
+        "is_moving": message.state in ("queued", "sending"),
+    }
+    return htmx.page_or_fragment(request, "messages/detail.html", "messages/_detail.html", context)
