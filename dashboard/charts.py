@@ -28,12 +28,12 @@ class Chart:
 
 
 def per_minute(counted: Sequence[tuple[datetime, int]]) -> Chart | None:
-    """At most 60 bars over the whole time from the first number to the last; None when there are none.
+    """At most 60 bars over the whole time from the first number to the last; None when one bar would do.
 
     A bar covers a whole number of minutes, so that the numbers of the minutes add up.
     """
     numbers = [(minute, number) for minute, number in counted if number > 0]
-    if not numbers:
+    if len(numbers) < 2:
         return None
     first, last = numbers[0][0], numbers[-1][0]
     minutes = int((last - first).total_seconds() // 60) + 1

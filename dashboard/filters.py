@@ -1,5 +1,6 @@
 """What the lists can be narrowed by. All of it lives in the address."""
 
+from contextlib import suppress
 from typing import Any
 
 import django_filters
@@ -9,14 +10,15 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import Role
+from clients import phones
 from clients import queries as directory
 from clients.models import Client
-from clients.phones import STRICT
+from clients.queries import ClientFilter
 from dashboard import access
 from mailings.models import Mailing, MailingState, Message, MessageReason, MessageState
 
 WITHOUT_TAG = "-"
-BY_PHONE = 500
+CLIENTS_SOUGHT = 500
 
 
 class ClientFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
@@ -39,7 +41,7 @@ class ClientFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-f
         self.filters["tag"].extra["choices"] = [(tag or WITHOUT_TAG, tag or _("without a tag")) for tag in tags]
 
     def search(self, found: QuerySet[Client], name: str, text: str) -> QuerySet[Client]:
-        return narrowed_by_phone(found, text, self.request, prefix="", tag="tag")
+        return found & sought(text, self.request)
 
     def by_tag(self, found: QuerySet[Client], name: str, tag: str) -> QuerySet[Client]:
         return found.filter(tag="" if tag == WITHOUT_TAG else tag)
@@ -48,25 +50,11 @@ class ClientFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-f
         return found.filter(opted_out_at__isnull=value == "no")
 
 
-def narrowed_by_phone(
-    found: QuerySet[Any], text: str, request: HttpRequest, *, prefix: str, tag: str | None = None
-) -> QuerySet[Any]:
-    """Rows whose client has this part of a phone, as people type it; without digits, this part of a tag.
-
-    A viewer must know the whole phone: by parts he could guess what he may not see.
-    """
-    digits = "".join(letter for letter in text if letter in "0123456789")
-    if not digits:
-        return found.filter(**{f"{prefix}{tag}__icontains": text.strip()}) if tag else found.none()
-    if len(digits) == 11 and digits.startswith("8"):
-        digits = f"7{digits[1:]}"
-    if STRICT.fullmatch(digits):
-        return found.filter(**{f"{prefix}phone": digits})
-    return (
-        found.filter(**{f"{prefix}phone__contains": digits})
-        if access.may(request, Role.OPERATOR)
-        else found.none()
-    )
+def sought(text: str, request: HttpRequest) -> QuerySet[Client]:
+    """Clients with this part of a phone or of a tag; a whole phone is understood as people write it."""
+    with suppress(phones.NotAPhone):
+        text = phones.normalise(text)
+    return directory.clients(ClientFilter(q=text, parts_of_phones=access.may(request, Role.OPERATOR)))
 
 
 class MailingFilters(django_filters.FilterSet):  # type: ignore[misc]
@@ -80,16 +68,16 @@ class MailingFilters(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class MessageFilters(django_filters.FilterSet):  # type: ignore[misc]
-    phone = django_filters.CharFilter(label=_("Phone"), method="by_phone", max_length=32)
+    client = django_filters.CharFilter(label=_("Phone or tag"), method="by_client", max_length=64)
     state = django_filters.ChoiceFilter(label=_("State"), choices=MessageState.choices, empty_label=_("Any state"))
     reason = django_filters.ChoiceFilter(
         label=_("Reason"), choices=MessageReason.choices, empty_label=_("Any reason")
     )
 
-    def by_phone(self, found: QuerySet[Message], name: str, text: str) -> QuerySet[Message]:
-        matching = narrowed_by_phone(Client.objects.order_by("id"), text, self.request, prefix="")
+    def by_client(self, found: QuerySet[Message], name: str, text: str) -> QuerySet[Message]:
         # the ids first: the database then takes the index over (client, mailing) instead of reading all messages
-        return found.filter(client__in=list(matching.values_list("id", flat=True)[:BY_PHONE]))
+        ids = sought(text, self.request).values_list("id", flat=True)
+        return found.filter(client__in=list(ids[:CLIENTS_SOUGHT]))
 
 
 class PeriodFilters(django_filters.FilterSet):  # type: ignore[misc]

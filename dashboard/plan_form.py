@@ -146,7 +146,7 @@ class PlanForm(AudienceForm, ConsoleForm):
             counted.setdefault(value, 0)
         field = self.fields[name]
         assert isinstance(field, Choices)
-        field.choices = [(value, (value, number)) for value, number in counted.items()]
+        field.choices = list(counted.items())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -1,5 +1,6 @@
 """The tables of the lists; at a narrow width each row becomes a card."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_tables2 as tables
@@ -13,10 +14,9 @@ WIDE = {"td": {"class": "progress-cell"}}
 class Rows(tables.Table):  # type: ignore[misc]  # django-tables2 has no types
     """What all tables share: our look, and an order that is the list's own."""
 
-    class Meta:
-        template_name = "tables/rows.html"
-        attrs = {"class": "rows"}
-        orderable = False
+    def __init__(self, rows: Sequence[Any], **options: Any) -> None:
+        look = {"template_name": "tables/rows.html", "attrs": {"class": "rows"}, "orderable": False}
+        super().__init__(rows, **look, **options)
 
 
 def cell(template: str, label: Any, **options: Any) -> Any:
@@ -53,14 +53,14 @@ class MessageTable(Rows):
 class RecipientTable(MessageTable):
     """The messages of one mailing."""
 
-    class Meta(Rows.Meta):
+    class Meta:
         exclude = ("mailing",)
 
 
 class ClientMessageTable(MessageTable):
     """The messages of one client."""
 
-    class Meta(Rows.Meta):
+    class Meta:
         exclude = ("client",)
 
 

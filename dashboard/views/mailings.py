@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from clients.operations import Invalid
 from dashboard import access, charts, htmx, paging, progress, refusals
 from dashboard.filters import MailingFilters, MessageFilters
 from dashboard.plan_form import PLACES, AudienceForm, PlanForm
@@ -51,7 +52,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "row": row,
         "parts": progress.parts(row.progress),
         "sentence": progress.sentence(row, zones, now),
-        "zones": progress.zone_clocks(mailing, zones, now) if mailing.state in STARTED else [],
+        "zones": progress.zone_clocks(mailing, zones, now) if mailing.window and mailing.state in STARTED else [],
         "chart": charts.per_minute(tally.per_minute(pk, State.SENT)),
     }
     return htmx.page_or_fragment(request, "mailings/detail.html", "mailings/_progress.html", context)
@@ -116,11 +117,10 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _form_page(request: HttpRequest, form: PlanForm) -> HttpResponse:
-    chosen = form.chosen()
     context = {
         "form": form,
         "mailing": form.mailing,
-        "measured": audience.measure(chosen) if chosen is not None else None,
+        "measured": _measured(form),
         "is_draft": form.mailing is None or form.mailing.state == MailingState.DRAFT,
         "is_started": form.mailing is not None and form.mailing.state in STARTED,
     }
@@ -138,6 +138,16 @@ def _after_saving(request: HttpRequest, mailing: Mailing) -> HttpResponse:
 @access.page()
 def count_audience(request: HttpRequest) -> HttpResponse:
     """How many clients a choice in the form would reach now: asked for while it is being made."""
-    chosen = AudienceForm(request.GET).chosen()
-    context = {"measured": audience.measure(chosen) if chosen is not None else None}
+    context = {"measured": _measured(AudienceForm(request.GET))}
     return htmx.page_or_fragment(request, "mailings/audience.html", "mailings/_audience.html", context)
+
+
+def _measured(form: AudienceForm) -> audience.Audience | None:
+    """The audience as it is chosen now; None while nothing is chosen, or nothing that could be."""
+    chosen = form.chosen()
+    if chosen is None:
+        return None
+    try:
+        return audience.measure(chosen)
+    except Invalid:
+        return None
