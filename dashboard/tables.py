@@ -14,8 +14,10 @@ WIDE = {"td": {"class": "progress-cell"}}
 class Rows(tables.Table):  # type: ignore[misc]  # django-tables2 has no types
     """What all tables share: our look, and an order that is the list's own."""
 
+    css = "rows"
+
     def __init__(self, rows: Sequence[Any], **options: Any) -> None:
-        look = {"template_name": "tables/rows.html", "attrs": {"class": "rows"}, "orderable": False}
+        look = {"template_name": "tables/rows.html", "attrs": {"class": self.css}, "orderable": False}
         super().__init__(rows, **look, **options)
 
 
@@ -33,6 +35,7 @@ class ClientTable(Rows):
 
 
 class MailingTable(Rows):
+    css = "rows rows-mailings"
     name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing.name", attrs=LEAD)
     state = cell("mailings/cells/state.html", _("State"), accessor="mailing.state")
     audience = cell("mailings/cells/audience.html", _("Audience"), accessor="mailing.tags")
@@ -65,6 +68,7 @@ class ClientMessageTable(MessageTable):
 
 
 class StatisticsTable(Rows):
+    css = "rows rows-mailings"
     name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing.name", attrs=LEAD)
     state = cell("mailings/cells/state.html", _("State"), accessor="mailing.state")
     recipients = cell("statistics/cells/recipients.html", _("Recipients"), accessor="progress", attrs=RIGHT)
