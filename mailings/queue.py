@@ -45,9 +45,8 @@ def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> li
     """
     if places <= 0 or not mailing.is_sendable(now):
         return []
-    zones = _open_zones(mailing, now)
     with transaction.atomic():
-        rows = _due(mailing, zones, places, now)
+        rows = _due(mailing, _open_zones(mailing, now), places, now)
         if not rows:
             return []
         clients = _recipients(rows)
