@@ -223,10 +223,13 @@ def test_a_connection_closed_while_idle_makes_no_second_request(gateway: Gateway
     gateway.control(faults={"closeidle": 1})
 
     with Line(url=gateway.url, token=TOKEN, capacity=1) as line:
-        kinds = {carry(line, [make_request(number)])[0].outcome.kind for number in range(1, 31)}
+        came = {number: carry(line, [make_request(number)])[0].outcome.kind for number in range(1, 31)}
 
-    assert kinds <= {Kind.SENT, Kind.UNKNOWN}
-    assert [entry["id"] for entry in gateway.journal()] == list(range(1, 31))
+    # one that left on a connection just being closed may never have arrived
+    arrived = [entry["id"] for entry in gateway.journal()]
+    assert set(came.values()) <= {Kind.SENT, Kind.UNKNOWN}
+    assert len(arrived) == len(set(arrived))
+    assert {number for number, kind in came.items() if kind is Kind.SENT} == set(arrived)
 
 
 def test_leaving_cuts_off_what_is_under_way(gateway: GatewayProcess) -> None:
