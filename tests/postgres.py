@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg2
 
-from deploy.launcher.processes import die_with_parent
+from deploy.launcher.leash import leashed
 
 HASTY = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
 ROOMY = ["max_connections=200", "shared_buffers=256MB"]
@@ -77,10 +77,9 @@ class Postgres:
 
     def _initdb(self) -> None:
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        command = [find_binary("initdb"), *options, "--pgdata", str(self.folder / "data")]
         done = subprocess.run(
-            [find_binary("initdb"), *options, "--pgdata", self.folder / "data"],
-            user=self.user,
-            extra_groups=[] if self.user else None,
+            leashed(command, signal=signal.SIGTERM, user=self.user),
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -90,23 +89,19 @@ class Postgres:
             raise PostgresUnavailable(f"initdb failed: {done.stderr.strip()}")
 
     def _spawn(self, port: int) -> None:
-        parent = os.getpid()
+        command = [
+            find_binary("postgres"),
+            *("-D", str(self.folder / "data"), "-h", "127.0.0.1", "-p", str(port), "-k", str(self.folder)),
+            *(word for setting in self.settings for word in ("-c", setting)),
+        ]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    find_binary("postgres"),
-                    *("-D", str(self.folder / "data"), "-h", "127.0.0.1", "-p", str(port)),
-                    *("-k", str(self.folder)),
-                    *(word for setting in self.settings for word in ("-c", setting)),
-                ],
-                user=self.user,
-                extra_groups=[] if self.user else None,
+                leashed(command, signal=signal.SIGQUIT, user=self.user),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in the terminal is for the tests; they stop the server
-                preexec_fn=lambda: die_with_parent(parent, signal.SIGQUIT),
             )
 
     def _answers(self, url: str) -> bool:

@@ -1,6 +1,5 @@
 """Keeping a handful of processes running, and leaving none behind."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -10,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.launcher.leash import leashed
 from deploy.launcher.speech import Trouble, say
 
 PLEASE_RESTART = 70
@@ -18,17 +18,6 @@ STEADY_SECONDS = 60
 STOP_SECONDS = 50  # more than the worker gives its own children
 LOG_BYTES = 10_000_000
 GRACE_SECONDS = 3
-PR_SET_PDEATHSIG = 1
-
-_prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
-
-
-def die_with_parent(parent: int, how: signal.Signals = signal.SIGTERM) -> None:
-    """Called in a new child: the kernel sends it `how` when its parent is gone, even by kill -9."""
-    if _prctl is not None:
-        _prctl(PR_SET_PDEATHSIG, how)
-    if os.getppid() != parent:  # gone before the line above
-        os._exit(1)
 
 
 @dataclass
@@ -50,18 +39,16 @@ class Program:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        parent = os.getpid()
         with self.log.open("ab") as out:
             self.log_start = out.tell()
             self.process = subprocess.Popen(
-                self.command,
+                leashed(self.command, signal=signal.SIGTERM),
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=lambda: die_with_parent(parent),
             )
         self.started_at = time.monotonic()
 

@@ -20,7 +20,7 @@ from deploy.launcher.speech import Trouble, guarded, say, working
 
 HOST = "127.0.0.1"
 SIMULATOR_PORT = 8025  # where settings.GATEWAY_URL points when nothing is set
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 120
 LOOK_SECONDS = 0.2
 
 
@@ -140,8 +140,8 @@ def _serve(programs: list[Program], port: int) -> int:
     """Runs the programs until a signal asks to stop."""
     stop, keeper = StopRequest(), Keeper(programs)
     try:
+        keeper.start()
         with working(f"Starting {', '.join(program.name for program in programs)}"):
-            keeper.start()
             _wait_for_answer(port, keeper, stop)
         if not stop:
             say(f"\nVestnik is running: http://{HOST}:{port}/   (logs in {LOGS}, Ctrl-C stops it)")

@@ -32,6 +32,9 @@ def guarded(main: Callable[[], int]) -> int:
     except Trouble as trouble:
         print(f"{trouble}", file=sys.stderr, flush=True)
         return 1
+    except OSError as error:  # a folder of somebody else, a full disk
+        print(f"Cannot go on: {error.strerror}: {error.filename}", file=sys.stderr, flush=True)
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr, flush=True)
         return 130
