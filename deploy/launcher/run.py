@@ -20,6 +20,8 @@ from deploy.launcher.speech import Trouble, guarded, say, working
 
 HOST = "127.0.0.1"
 SIMULATOR_PORT = 8025  # where settings.GATEWAY_URL points when nothing is set
+# as real gateways are: slow and now and then in trouble, so that a mailing can be watched
+MANNERS = ["--latency", "1s-4s", "--fault", "500=0.02", "400=0.005"]
 ANSWER_SECONDS = 120
 LOOK_SECONDS = 0.2
 
@@ -129,7 +131,7 @@ def _programs(port: int, settings: dict[str, str]) -> list[Program]:
     if not is_configured("GATEWAY_URL"):
         simulator = str(_simulator_port())
         settings = {**settings, "GATEWAY_URL": f"http://{HOST}:{simulator}"}
-        commands = {"simulator": ["manage.py", "simulate_gateway", "--port", simulator], **commands}
+        commands = {"simulator": ["manage.py", "simulate_gateway", "--port", simulator, *MANNERS], **commands}
     return [
         Program(name, [str(PYTHON), *command], LOGS / f"{name}.log", {**os.environ, **settings}, ROOT)
         for name, command in commands.items()
