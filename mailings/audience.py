@@ -15,6 +15,8 @@ from mailings.models import Mailing, MailingState, Message
 from mailings.plans import Filter, check_filter, plan_of
 from mailings.policy import Reason, State
 
+# the first one is small, so that the first request goes out at once
+FIRST_CHUNK = 2_000
 CHUNK = 10_000
 SAMPLE = 5
 

@@ -38,7 +38,8 @@ def materialise(mailing_id: int) -> None:
     while more and time.monotonic() < until and not STOPPING.is_set():
         if not bell.hold(name, holder, clock.now(), AUDIENCE_LEASE_S):
             return
-        more = audience.materialise(mailing_id, now=clock.now())
+        chunk = audience.FIRST_CHUNK if first else audience.CHUNK
+        more = audience.materialise(mailing_id, now=clock.now(), chunk=chunk)
         bell.dispatch(clock.now(), places=places())
         if first or not more:
             audience.refresh_plan()

@@ -115,11 +115,11 @@ def _drain(gateway: GatewayProcess, options: argparse.Namespace) -> tuple[float,
     while audience.materialise(mailing.pk, now=clock.now()):
         pass
     audience.refresh_plan()
-    with _workers(options.workers) as pids:
+    with workers(options.workers) as pids:
         memory = 0.0
         while queries.progress([mailing.pk])[mailing.pk].open:
             time.sleep(0.25)
-            memory = max(memory, *(_memory(pid) for pid in pids))
+            memory = max(memory, *(memory_mb(pid) for pid in pids))
     stats = gateway.stats()
     assert stats["accepted"] == stats["distinct_ids"] == options.recipients, stats
     journal = gateway.journal()
@@ -127,7 +127,7 @@ def _drain(gateway: GatewayProcess, options: argparse.Namespace) -> tuple[float,
 
 
 @contextmanager
-def _workers(number: int) -> Iterator[list[int]]:
+def workers(number: int) -> Iterator[list[int]]:
     command = [sys.executable, "manage.py", "worker"]
     workers = [subprocess.Popen(command, cwd=ROOT) for _ in range(number)]
     try:
@@ -139,7 +139,7 @@ def _workers(number: int) -> Iterator[list[int]]:
             worker.wait()
 
 
-def _memory(pid: int) -> float:
+def memory_mb(pid: int) -> float:
     """The largest resident set of a process and its descendants, in MB."""
     largest = 0
     pending = [pid]
