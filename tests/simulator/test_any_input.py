@@ -13,7 +13,7 @@ from mailings.simulator.journal import Journal
 from mailings.simulator.options import READERS, Options
 
 # how long an example takes is the machine's affair, not the code's
-any_time = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+any_time = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LEAVES = st.none() | st.booleans() | st.integers() | st.integers(-(10**400), 10**400) | st.floats() | st.text()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
 NAMES = st.sampled_from([*READERS, "down", "down_for", "reset_journal", "drop_connections", "else"])
