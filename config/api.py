@@ -293,7 +293,7 @@ def or_page(status: int, page: Callable[..., HttpResponse]) -> Callable[..., Htt
 
 
 def is_for_programs(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/api/")
+    return request.path_info == "/api" or request.path_info.startswith("/api/")
 
 
 def rim(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -13,7 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-out/", logout, name="account_logout"),
     path("language/", set_language, name="set_language"),
     path("api/v1/", api.api.urls),
-    re_path("^api/", api.not_found),
+    re_path("^api(?:/|$)", api.not_found),
     path("openapi.json", api.openapi, name="openapi"),
     path("docs/", api.docs, name="docs"),
     path("", include("dashboard.urls")),
