@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 
 from clients.models import Client
 from mailings import placeholders, policy, tally
@@ -58,8 +58,13 @@ def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> li
 
 
 def _open_zones(mailing: Mailing, now: datetime) -> list[str]:
-    zones = MailingZone.objects.filter(mailing=mailing).order_by("timezone").values_list("timezone", flat=True)
-    return policy.open_zones(mailing.window, list(zones), now)
+    """The zones that may be written to, and not only for the next moment; none when the mailing was stopped since
+    it was read."""
+    still = Q(mailing__state=MailingState.RUNNING, mailing__deleted_at=None, mailing__ends_at__gt=now)
+    zones = MailingZone.objects.filter(still, mailing=mailing).order_by("timezone")
+    opened = policy.open_zones(mailing.window, list(zones.values_list("timezone", flat=True)), now)
+    soon = now + timedelta(seconds=BEGIN_MARGIN_S)
+    return [zone for zone in opened if policy.is_open(mailing.window, zone, soon)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,14 +362,11 @@ def add_zones(pairs: Iterable[tuple[int, str]]) -> None:
 def requeue_failed(mailing: Mailing, *, now: datetime) -> int:
     """Puts the failed messages of a mailing back, with all their tries before them again. Returns how many."""
     with transaction.atomic():
-        ids = list(
-            Message.objects.select_for_update()
-            .filter(mailing=mailing, state=State.FAILED)
-            .order_by("id")
-            .values_list("id", flat=True)
+        number = Message.objects.filter(mailing=mailing, state=State.FAILED).update(
+            state=State.QUEUED, reason=Reason.RETRY_BY_HAND, strikes=0, due_at=now
         )
-        Message.objects.filter(id__in=ids).update(strikes=0, due_at=now)
-        return _shift(ids, State.FAILED, State.QUEUED, Reason.RETRY_BY_HAND, now=now)
+        _note(mailing.pk, State.FAILED, State.QUEUED, number, now)
+    return number
 
 
 def _shift(ids: Sequence[int], before: State, after: State, reason: Reason, *, now: datetime) -> int:
@@ -392,9 +394,6 @@ def running(now: datetime) -> list[Mailing]:
 
 def due_exists(now: datetime) -> bool:
     """Whether a claim right now would find anything."""
-    for mailing in running(now):
-        opened = _open_zones(mailing, now)
-        due = Message.objects.filter(mailing=mailing, timezone__in=opened, state=State.QUEUED, due_at__lte=now)
-        if due.exists():
-            return True
-    return False
+    due = Message.objects.filter(state=State.QUEUED, due_at__lte=now)
+    found = (due.filter(mailing=mailing, timezone__in=_open_zones(mailing, now)) for mailing in running(now))
+    return any(rows.exists() for rows in found)
