@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, cast
 from urllib.parse import quote
 
+import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
@@ -77,7 +78,7 @@ def actor(request: HttpRequest) -> Actor:
     return Actor(
         user=user(request),
         address=request.META.get("REMOTE_ADDR") or None,
-        request_id=request.headers.get("X-Request-ID", ""),
+        request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
     )
 
 

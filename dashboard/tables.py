@@ -36,10 +36,10 @@ class ClientTable(Rows):
 
 class MailingTable(Rows):
     css = "rows rows-mailings"
-    name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing.name", attrs=LEAD)
-    state = cell("mailings/cells/state.html", _("State"), accessor="mailing.state")
-    audience = cell("mailings/cells/audience.html", _("Audience"), accessor="mailing.tags")
-    period = cell("mailings/cells/period.html", _("Start and end"), accessor="mailing.starts_at")
+    name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing__name", attrs=LEAD)
+    state = cell("mailings/cells/state.html", _("State"), accessor="mailing__state")
+    audience = cell("mailings/cells/audience.html", _("Audience"), accessor="mailing__tags")
+    period = cell("mailings/cells/period.html", _("Start and end"), accessor="mailing__starts_at")
     progress = cell("mailings/cells/progress.html", _("Progress"), accessor="progress", attrs=WIDE)
 
 
@@ -69,8 +69,8 @@ class ClientMessageTable(MessageTable):
 
 class StatisticsTable(Rows):
     css = "rows rows-mailings"
-    name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing.name", attrs=LEAD)
-    state = cell("mailings/cells/state.html", _("State"), accessor="mailing.state")
+    name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing__name", attrs=LEAD)
+    state = cell("mailings/cells/state.html", _("State"), accessor="mailing__state")
     recipients = cell("statistics/cells/recipients.html", _("Recipients"), accessor="progress", attrs=RIGHT)
     sent = cell("statistics/cells/sent.html", _("Sent"), accessor="progress", attrs=RIGHT)
     failed = cell("statistics/cells/failed.html", _("Failed"), accessor="progress", attrs=RIGHT)
