@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django_q.tasks import async_task
 
+from mailings import leases
 from mailings.models import Lease
 
 RING_AGAIN = timedelta(seconds=5)
@@ -25,33 +26,9 @@ def audience(mailing_id: int, now: datetime) -> int:
 
 
 def _ring(name: str, task: str, now: datetime, *arguments: object) -> int:
-    _exists(name, now)
+    leases.ensure(name, now)
     free = Q(name=name, until__lte=now, rung_at__lte=now - RING_AGAIN)
     if not Lease.objects.filter(free).update(rung_at=now):
         return 0
     async_task(task, *arguments, task_name=name)
     return 1
-
-
-def _exists(name: str, now: datetime) -> None:
-    if not Lease.objects.filter(name=name).exists():
-        long_ago = now - timedelta(days=1)
-        Lease.objects.bulk_create([Lease(name=name, until=long_ago, rung_at=long_ago)], ignore_conflicts=True)
-
-
-def take(name: str, holder: str, now: datetime, seconds: float) -> bool:
-    """As `hold`, for a lease that nobody rings for."""
-    _exists(name, now)
-    return hold(name, holder, now, seconds)
-
-
-def hold(name: str, holder: str, now: datetime, seconds: float) -> bool:
-    """Takes the lease, or renews one's own. False: somebody else holds it."""
-    mine = Q(name=name) & (Q(until__lte=now) | Q(holder=holder))
-    return bool(Lease.objects.filter(mine).update(holder=holder, until=now + timedelta(seconds=seconds)))
-
-
-def let_go(name: str, holder: str, now: datetime) -> None:
-    """Gives one's lease back, so that the next bell rings at once."""
-    long_ago = now - timedelta(days=1)
-    Lease.objects.filter(name=name, holder=holder).update(until=now, rung_at=long_ago, holder="")

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from config.logs import logger
-from mailings import bell, clock, policy, queue
+from mailings import bell, clock, leases, policy, queue
 from mailings.gateway import Cause, Delivery, Line, Request
 from mailings.models import Mailing
 from mailings.policy import Job
@@ -26,7 +26,7 @@ IDLE_S = 1.0
 ANSWERS_S = 0.1
 LINGER_S = 0.01
 PLACE_S = 10.0
-PLACE_RENEWED_S = 2.0
+PLACE_RENEWED_S = 0.5
 LEASE_MARGIN_S = 20.0
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
@@ -43,46 +43,80 @@ def run(*, stopping: Callable[[], bool], places: int, budget_s: float = BUDGET_S
 
     Takes one of `places` dispatch leases, or does nothing when all are held. Returns the messages settled.
     """
-    holder = secrets.token_hex(8)
-    place = next((p for p in range(1, places + 1) if _hold(p, holder)), None)
+    place = _Place.first_free(places)
     if place is None:
         return 0
     with Line(
         url=settings.GATEWAY_URL, token=settings.GATEWAY_TOKEN, capacity=settings.GATEWAY_CONCURRENCY
     ) as line:
-        run_ = _Run(line)
-        run_.work(lambda: _hold(place, holder), stopping=stopping, until=time.monotonic() + budget_s)
+        run_ = _Run(line, place)
+        run_.work(stopping=stopping, until=time.monotonic() + budget_s)
         # the next run takes over the place while this one waits for its last answers
-        bell.let_go(f"dispatch-{place}", holder, clock.now())
+        place.leave(run_.in_flight)
         if not stopping() and queue.due_exists(clock.now()):
             bell.dispatch(clock.now(), places=places)
         run_.drain(until=time.monotonic() + settings.GATEWAY_TIMEOUT + 2)
     return run_.settled
 
 
-def _hold(place: int, holder: str) -> bool:
-    return bell.hold(f"dispatch-{place}", holder, clock.now(), PLACE_S)
+class _Place:
+    """One of the dispatch leases, and how many of its places former holders still use."""
+
+    def __init__(self, number: int) -> None:
+        self.name = f"dispatch-{number}"
+        self.holder = secrets.token_hex(8)
+        self.load = 0
+        self._renewed = float("-inf")
+
+    @classmethod
+    def first_free(cls, places: int) -> "_Place | None":
+        return next((place for place in map(cls, range(1, places + 1)) if place.keep()), None)
+
+    def keep(self) -> bool:
+        """Takes or renews the lease when it is time to. False: somebody else holds it."""
+        moment = time.monotonic()
+        if moment - self._renewed < PLACE_RENEWED_S:
+            return True
+        now = clock.now()
+        if not leases.hold(self.name, self.holder, now, PLACE_S):
+            return False
+        self.load = leases.load(self.name, now)
+        self._renewed = moment
+        return True
+
+    def leave(self, in_flight: int) -> None:
+        now = clock.now()
+        self.ease(in_flight)
+        leases.let_go(self.name, self.holder, now)
+
+    def ease(self, requests: int) -> None:
+        """Adds to (or takes from) what the next holder must leave free."""
+        if requests:
+            leases.leave_load(self.name, requests, clock.now(), lease_s())
 
 
 class _Run:
     """What one run has in its hands: jobs in flight by message id, and outcomes not written yet, in order."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, place: _Place) -> None:
         self.line = line
+        self.place = place
         self.settled = 0
         self._jobs: dict[int, Job] = {}
         self._in_flight: Counter[int] = Counter()
         self._unwritten: list[Delivery] = []
 
-    def work(self, hold_on: Callable[[], bool], *, stopping: Callable[[], bool], until: float) -> None:
+    @property
+    def in_flight(self) -> int:
+        return len(self._jobs)
+
+    def work(self, *, stopping: Callable[[], bool], until: float) -> None:
         """Claims, delivers and settles until it is time to stop, or nothing has been due for a while."""
-        last_busy = renewed = time.monotonic()
-        while (moment := time.monotonic()) < until and not stopping():
+        last_busy = time.monotonic()
+        while time.monotonic() < until and not stopping():
             try:
-                if moment - renewed > PLACE_RENEWED_S:
-                    if not hold_on():
-                        return
-                    renewed = moment
+                if not self.place.keep():
+                    return
                 if not self._unwritten:
                     self._claim()
             except DATABASE_AWAY as error:
@@ -95,13 +129,18 @@ class _Run:
 
     def drain(self, *, until: float) -> None:
         """Waits for what is in flight and writes it; what is not written by `until` is left to its lease."""
-        while (self._jobs or self._unwritten) and time.monotonic() < until:
-            self._collect(wait_s=0.1)
+        while self._jobs and time.monotonic() < until:
+            before = self.in_flight
+            self._collect(wait_s=0.25)
+            try:
+                self.place.ease(self.in_flight - before)
+            except DATABASE_AWAY as error:
+                _note_database_away(error)
 
     def _claim(self) -> None:
         """Fills the free places, shared among the running mailings: those with the fewest in flight first."""
         now = clock.now()
-        free = self.line.free
+        free = self.line.free - self.place.load
         if free <= 0:
             return
         mailings = sorted(queue.running(now), key=lambda mailing: self._in_flight[mailing.pk])

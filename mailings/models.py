@@ -303,7 +303,8 @@ class Tally(models.Model):
 class Lease(models.Model):
     """A named right to do a job alone for a while, shared by all workers: `dispatch-1`, `audience-7` …
 
-    Free when `until` has passed. `rung_at` remembers the last bell, so that a job that nobody has begun is not
+    Free when `until` has passed. `load` counts the requests that former holders still have in flight, true until
+    `load_until`. `rung_at` remembers the last bell, so that a job that nobody has begun is not
     rung for over and over.
     """
 
@@ -311,6 +312,8 @@ class Lease(models.Model):
     holder = models.CharField(max_length=32, blank=True)
     until = models.DateTimeField()
     rung_at = models.DateTimeField()
+    load = models.IntegerField(default=0)
+    load_until = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name

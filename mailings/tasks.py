@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 from django_q.models import Failure
 
-from mailings import audience, bell, clock, tally
+from mailings import audience, bell, clock, leases, tally
 from mailings import dispatch as dispatching
 from mailings.models import Worker
 
@@ -36,7 +36,7 @@ def materialise(mailing_id: int) -> None:
     name, holder, until = f"audience-{mailing_id}", secrets.token_hex(8), time.monotonic() + AUDIENCE_BUDGET_S
     more = first = True
     while more and time.monotonic() < until and not STOPPING.is_set():
-        if not bell.hold(name, holder, clock.now(), AUDIENCE_LEASE_S):
+        if not leases.hold(name, holder, clock.now(), AUDIENCE_LEASE_S):
             return
         chunk = audience.FIRST_CHUNK if first else audience.CHUNK
         more = audience.materialise(mailing_id, now=clock.now(), chunk=chunk)
@@ -44,7 +44,7 @@ def materialise(mailing_id: int) -> None:
         if first or not more:
             audience.refresh_plan()
         first = False
-    bell.let_go(name, holder, clock.now())
+    leases.let_go(name, holder, clock.now())
     if more and not STOPPING.is_set():
         bell.audience(mailing_id, clock.now())
 

@@ -28,7 +28,7 @@ from django_q.models import Schedule
 from django_q.scheduler import scheduler
 
 from config.logs import logger
-from mailings import bell, clock, dispatch, operations, queue, tasks
+from mailings import bell, clock, dispatch, leases, operations, queue, tasks
 from mailings.models import Mailing, Worker
 
 TICK_S = 0.5
@@ -186,7 +186,7 @@ class Clock:
 
     def _schedules(self) -> None:
         # one caller at a time: on SQLite two would run the same schedule twice
-        if bell.take("schedules", self.id, clock.now(), 2 * TICK_S):
+        if leases.take("schedules", self.id, clock.now(), 2 * TICK_S):
             scheduler(broker=self._broker)
 
     def leave(self) -> None:
