@@ -43,7 +43,7 @@ def ids(db: None) -> dict[str, int]:
 
 @document.parametrize()  # type: ignore[untyped-decorator]  # schemathesis' stubs are not read
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,  # the same requests every time: a finding is not gone at the next run
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
