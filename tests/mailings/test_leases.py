@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.journal import SERVICE
 from clients import operations as directory
@@ -55,7 +55,7 @@ def test_what_a_holder_left_is_counted_and_forgotten_when_he_is_gone() -> None:
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 def test_two_runs_that_follow_each_other_never_have_more_in_flight_than_one(
-    gateway: GatewayProcess, settings: SettingsWrapper
+    gateway: GatewayProcess, settings: Settings
 ) -> None:
     settings.GATEWAY_URL, settings.GATEWAY_CONCURRENCY, settings.GATEWAY_TIMEOUT = gateway.url, 10, 5
     gateway.control(latency="1500ms")
