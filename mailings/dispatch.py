@@ -122,7 +122,7 @@ class _Run:
             except DATABASE_AWAY as error:
                 _note_database_away(error)
             self._collect(wait_s=ANSWERS_S if self._jobs else IDLE_S / 4)
-            if self._jobs or self._unwritten:
+            if self._jobs or self._unwritten or self.place.load:
                 last_busy = time.monotonic()
             elif time.monotonic() - last_busy > IDLE_S:
                 return
