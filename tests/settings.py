@@ -21,3 +21,5 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+STATIC_ROOT = databases.FOLDER / "static"  # whitenoise warns when it is not there
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
