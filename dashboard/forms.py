@@ -80,7 +80,7 @@ class ClientForm(ConsoleForm):
         help_text=gettext_lazy("As you have it: spaces, brackets and a leading 8 are understood."),
     )
     timezone = forms.ChoiceField(
-        label=gettext_lazy("Time zone"), help_text=gettext_lazy("His own day decides when he may be written to.")
+        label=gettext_lazy("Time zone"), help_text=gettext_lazy("The client's own clock decides when messages may come.")
     )
     tag = forms.CharField(
         label=gettext_lazy("Tag"),

@@ -31,7 +31,7 @@ class ClientTable(Rows):
     operator_code = tables.Column(_("Operator code"))
     tag = cell("clients/cells/tag.html", _("Tag"))
     timezone = cell("clients/cells/zone.html", _("Time zone"))
-    created_at = cell("clients/cells/created.html", _("Created"))
+    created_at = cell("clients/cells/created.html", _("Added"))
 
 
 class MailingTable(Rows):

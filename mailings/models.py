@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from clients.models import TAG_LENGTH, Client
 from mailings.policy import OnUnknown, Reason, State, Window
@@ -31,7 +32,7 @@ class MessageState(models.TextChoices):
     FAILED = State.FAILED.value, _("Failed")
     UNKNOWN = State.UNKNOWN.value, _("Unknown")
     EXPIRED = State.EXPIRED.value, _("Expired")
-    CANCELLED = State.CANCELLED.value, _("Cancelled")
+    CANCELLED = State.CANCELLED.value, pgettext_lazy("message", "Cancelled")
 
 
 STATE_SENTENCES = {

@@ -81,19 +81,19 @@ def review_delete(request: HttpRequest, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     client = access.client(pk)
     operations.delete(access.actor(request), client.pk)
-    messages.success(request, _("Client deleted: nothing more is sent to him"))
+    messages.success(request, _("Client deleted: nothing more is sent"))
     return redirect("clients")
 
 
 @access.action()
 def opt_out(request: HttpRequest, pk: int) -> HttpResponse:
     operations.opt_out(access.actor(request), access.client(pk).pk)
-    messages.success(request, _("Noted: he is not written to any more"))
+    messages.success(request, _("Noted: no mailing writes to this client any more"))
     return redirect("client", pk)
 
 
 @access.action()
 def allow_again(request: HttpRequest, pk: int) -> HttpResponse:
     operations.allow_again(access.actor(request), access.client(pk).pk)
-    messages.success(request, _("He may be written to again, by mailings that start from now on"))
+    messages.success(request, _("Mailings that start from now on may write to this client again"))
     return redirect("client", pk)

@@ -13,7 +13,7 @@ from mailings.models import Mailing, Message
 from tests.makers import make_running_mailing
 
 FOR_EVERYBODY = {"set_theme"}
-FRAGMENT = {"HTTP_HX_REQUEST": "true"}
+FRAGMENT = {"HX-Request": "true"}
 
 
 def routes() -> list[URLPattern]:
@@ -86,7 +86,7 @@ def test_a_strangers_fragment_sends_the_whole_tab_to_the_sign_in_page(
     here = address(route, mailing, message)
 
     for method in methods(stranger, here):
-        answer = stranger.generic(method, here, **FRAGMENT)
+        answer = stranger.generic(method, here, headers=FRAGMENT)
 
         assert (answer.content, answer["HX-Redirect"]) == (b"", reverse("account_login"))
 
@@ -101,7 +101,7 @@ def test_a_viewer_sees_what_viewers_may_and_does_nothing(
     for method in methods(viewer, here):
         expected = 200 if needs(route) is Role.VIEWER else 403
         assert viewer.generic(method, here).status_code == expected
-        assert viewer.generic(method, here, **FRAGMENT).status_code == expected
+        assert viewer.generic(method, here, headers=FRAGMENT).status_code == expected
     assert JournalEntry.objects.count() == entries
 
 

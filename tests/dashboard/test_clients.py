@@ -103,7 +103,7 @@ def test_a_client_is_deleted_after_a_page_that_says_what_is_stopped(operator: Br
     page = operator.get(reverse("client_review_delete", args=[client.pk]))
     operator.post(reverse("client_delete", args=[client.pk]))
 
-    assert "1 message that waits for him is not sent." in page.content.decode()
+    assert "1 waiting message is not sent." in page.content.decode()
     assert not Client.objects.exists()
     assert Message.objects.get(mailing=mailing).state == State.CANCELLED
 
