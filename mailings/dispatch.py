@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -51,10 +52,7 @@ def run(*, stopping: Callable[[], bool], places: int, budget_s: float = BUDGET_S
     ) as line:
         run_ = _Run(line, place)
         run_.work(stopping=stopping, until=time.monotonic() + budget_s)
-        # the next run takes over the place while this one waits for its last answers
-        place.leave(run_.in_flight)
-        if not stopping() and queue.due_exists(clock.now()):
-            bell.dispatch(clock.now(), places=places)
+        run_.pass_on(stopping=stopping, places=places)
         run_.drain(until=time.monotonic() + settings.GATEWAY_TIMEOUT + 2)
     return run_.settled
 
@@ -96,13 +94,17 @@ class _Place:
 
 
 class _Run:
-    """What one run has in its hands: jobs in flight by message id, and outcomes not written yet, in order."""
+    """What one run has in its hands: jobs in flight by request, and outcomes not written yet, in order.
+
+    By request, not by message: a run that was stopped for longer than its lease may claim a message again
+    while the answer to its first request is still to be collected.
+    """
 
     def __init__(self, line: Line, place: _Place) -> None:
         self.line = line
         self.place = place
         self.settled = 0
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[Request, Job] = {}
         self._in_flight: Counter[int] = Counter()
         self._unwritten: list[Delivery] = []
 
@@ -127,6 +129,15 @@ class _Run:
             elif time.monotonic() - last_busy > IDLE_S:
                 return
 
+    def pass_on(self, *, stopping: Callable[[], bool], places: int) -> None:
+        """The next run takes over the place while this one waits for its last answers."""
+        try:
+            self.place.leave(self.in_flight)
+            if not stopping() and queue.due_exists(clock.now()):
+                bell.dispatch(clock.now(), places=places)
+        except DATABASE_AWAY as error:  # the place is free again when its lease has passed
+            _note_database_away(error)
+
     def drain(self, *, until: float) -> None:
         """Waits for what is in flight and writes it; what is not written by `until` is left to its lease."""
         while self._jobs and time.monotonic() < until:
@@ -139,7 +150,7 @@ class _Run:
 
     def _claim(self) -> None:
         """Fills the free places, shared among the running mailings: those with the fewest in flight first."""
-        now = clock.now()
+        began, now = time.monotonic(), clock.now()
         free = self.line.free - self.place.load
         if free <= 0:
             return
@@ -148,18 +159,19 @@ class _Run:
         hungry: list[Mailing] = []
         claimed = 0
         for mailing, share in zip(mailings, shares, strict=True):
-            got = self._claim_from(mailing, min(share, free - claimed), now)
+            got = self._claim_from(mailing, min(share, free - claimed), began=began, now=now)
             claimed += got
             if got == share:
                 hungry.append(mailing)
         for mailing in hungry if len(mailings) > 1 else []:
-            claimed += self._claim_from(mailing, free - claimed, now)
+            claimed += self._claim_from(mailing, free - claimed, began=began, now=now)
 
-    def _claim_from(self, mailing: Mailing, places: int, now: datetime) -> int:
+    def _claim_from(self, mailing: Mailing, places: int, *, began: float, now: datetime) -> int:
         jobs = queue.claim(mailing, places, now=now, lease_s=lease_s())
-        self._jobs.update((job.id, job) for job in jobs)
+        requests = {_request(job, began=began, now=now): job for job in jobs}
+        self._jobs |= requests
         self._in_flight[mailing.pk] += len(jobs)
-        self.line.submit([_request(job, now) for job in jobs])
+        self.line.submit(list(requests))
         return len(jobs)
 
     def _collect(self, *, wait_s: float) -> None:
@@ -172,19 +184,27 @@ class _Run:
             _note_database_away(error)
             return
         for delivery in self._unwritten:
-            self._in_flight[self._jobs.pop(delivery.request.id).mailing_id] -= 1
+            self._in_flight[self._jobs.pop(delivery.request).mailing_id] -= 1
         self._unwritten = []
 
     def _write(self, deliveries: Sequence[Delivery]) -> None:
         now = clock.now()
         begun = [delivery for delivery in deliveries if delivery.outcome.cause is not Cause.NOT_BEGUN]
-        self.settled += queue.settle([self._settlement(delivery, now) for delivery in begun], now=now)
+        ends = self._ends(begun, now)
+        self.settled += queue.settle([self._settlement(delivery, ends, now) for delivery in begun], now=now)
         if len(begun) < len(deliveries):
-            not_begun = [d.request.id for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
-            queue.release([self._jobs[message_id] for message_id in not_begun], now=now)
+            not_begun = [d.request for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
+            queue.release([self._jobs[request] for request in not_begun], now=now)
 
-    def _settlement(self, delivery: Delivery, now: datetime) -> Settlement:
-        job, outcome = self._jobs[delivery.request.id], delivery.outcome
+    def _ends(self, deliveries: Sequence[Delivery], now: datetime) -> dict[int, datetime]:
+        """The ends of mailings that seem to be over: they may have been moved while messages were in flight."""
+        jobs = [self._jobs[delivery.request] for delivery in deliveries]
+        over = {job.mailing_id for job in jobs if job.ends_at <= now}
+        return dict(Mailing.objects.filter(pk__in=over).values_list("pk", "ends_at")) if over else {}
+
+    def _settlement(self, delivery: Delivery, ends: dict[int, datetime], now: datetime) -> Settlement:
+        job, outcome = self._jobs[delivery.request], delivery.outcome
+        job = replace(job, ends_at=ends.get(job.mailing_id, job.ends_at))
         if outcome.cause is Cause.BUG:
             log.error("an exception nobody listed", message_id=job.id, detail=outcome.detail)
         return Settlement(
@@ -196,14 +216,17 @@ class _Run:
         )
 
 
-def _request(job: Job, now: datetime) -> Request:
-    """The deadline is the mailing's end, or the lease's: a worker that was stopped must not send for another."""
+def _request(job: Job, *, began: float, now: datetime) -> Request:
+    """The deadline is the mailing's end, or the lease's: a worker that was stopped must not send for another.
+
+    `began` is the moment of `time.monotonic()` that belongs to `now`, so that what the claim took is counted.
+    """
     left_s = (min(job.ends_at, job.lease_until) - now).total_seconds()
     return Request(
         id=job.id,
         phone=job.phone,
         text=job.text,
-        deadline=time.monotonic() + left_s,
+        deadline=began + left_s,
         timeout_s=settings.GATEWAY_TIMEOUT,
     )
 
