@@ -218,6 +218,7 @@ def put_clients(request: ApiRequest, body: ClientBatch) -> BatchOut:
 
 @router.get("/{client_id}", response=answers(200, ClientOut, 404, write=False), summary="Read a client")
 def read_client(request: ApiRequest, client_id: Id) -> ClientOut:
+    """A viewer gets the phone masked."""
     return ClientOut.of(queries.client(client_id), request)
 
 

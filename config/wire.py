@@ -10,7 +10,6 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from ninja.errors import ValidationError
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -66,18 +65,12 @@ def _wall_time(value: object) -> time | None:
     return time.fromisoformat(value)
 
 
-def _without_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("There are characters in it that cannot be stored")
-    return value
-
-
 def _shown_instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=INT64, examples=[42])]
-Words = Annotated[str, AfterValidator(_without_nul)]
+Id = Annotated[int, Field(ge=1, le=INT64, examples=[42]), BeforeValidator(_whole)]
+Words = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # PostgreSQL takes no zero byte
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-01-31T06:00:00Z"]}
 Instant = Annotated[
     datetime,
@@ -143,7 +136,7 @@ def _closed(last: int) -> str:
 Cursor = Annotated[
     int | None,
     BeforeValidator(_opened),
-    WithJsonSchema({"type": "string", "examples": ["MTIz"]}),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{0,30}$", "examples": ["MTIz"]}),
 ]
 
 
@@ -170,7 +163,7 @@ class Query(BaseModel):
 class Slice(Query):
     """Which part of a list is asked for."""
 
-    limit: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MOST)] = Field(
+    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole)] = Field(
         LIMIT, description="How many at most"
     )
     cursor: Cursor = Field(None, description="`next` of the answer before")
@@ -198,7 +191,9 @@ NEXT = Field(description="Cursor of the next piece; null at the end", examples=[
 class Problem(BaseModel):
     """Why it was not done."""
 
-    detail: str = Field(examples=["Client not found"])
+    model_config = example({"detail": "Client not found"})
+
+    detail: str
 
 
 class FieldProblem(BaseModel):
@@ -211,6 +206,10 @@ class FieldProblem(BaseModel):
 
 class Unprocessable(BaseModel):
     """The fields break the rules; or one sentence, when it is not about one field."""
+
+    model_config = example(
+        {"detail": [{"loc": ["body", "phone"], "msg": "A phone is 7 and ten digits", "type": "value_error"}]}
+    )
 
     detail: list[FieldProblem] | str
 
