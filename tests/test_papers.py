@@ -105,6 +105,16 @@ def test_every_command_of_ours_is_in_the_papers() -> None:
     assert [name for name in commands if not re.search(rf"`(manage\.py )?{name}\b", papers)] == []
 
 
+def test_every_benchmark_that_can_be_run_is_in_the_papers() -> None:
+    benchmarks = [
+        path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py") if "__main__" in path.read_text()
+    ]
+    performance = (ROOT / "docs" / "performance.md").read_text()
+
+    assert benchmarks
+    assert [name for name in benchmarks if f"`{name}`" not in performance] == []
+
+
 def test_every_decision_is_in_the_index_and_has_its_four_parts() -> None:
     folder = ROOT / "docs" / "decisions"
     records = sorted(folder.glob("[0-9]*.md"))
