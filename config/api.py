@@ -121,6 +121,8 @@ def _actor(request: HttpRequest, *, user: User | None = None, api_key: StoredKey
 
 
 def _refuse_foreign_body(request: HttpRequest) -> None:
+    if request.headers.get("Transfer-Encoding"):
+        raise HttpError(411, "The body needs a Content-Length")  # Django would take it for an empty one
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdigit() or int(length) == 0:
         return
@@ -177,6 +179,7 @@ ANSWERS = {
     403: "The role does not allow it, or a session's CSRF token is missing",
     404: "There is no such thing",
     409: "The state of things does not allow it; the sentence says why",
+    411: "The body comes without a Content-Length",
     413: "The body is larger than 5 MB",
     415: "The body is not application/json",
     422: "The fields break the rules",
@@ -308,6 +311,7 @@ def rim(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRe
         if response.status_code >= HTTPStatus.BAD_REQUEST and not is_json:
             response.content = to_json({"detail": HTTPStatus(response.status_code).phrase})
             response["Content-Type"] = "application/json; charset=utf-8"
+            response["Content-Length"] = str(len(response.content))
         return response
 
     return answer

@@ -220,7 +220,7 @@ def answers(
     """Every status code an operation can answer, for its document. `refusals` are those of its own."""
     codes = {401, 422, *refusals}
     if write:
-        codes |= {403, 413, 415}
+        codes |= {403, 411, 413, 415}
     if body:
         codes |= {400}
     problems = {code: Unprocessable if code == 422 else Problem for code in sorted(codes)}

@@ -22,6 +22,7 @@ MOSCOW = {"phone": "79001234567", "timezone": "Europe/Moscow"}
 def is_sentence(answer: Any) -> bool:
     return (
         answer["Content-Type"].startswith("application/json")
+        and answer.get("Content-Length", str(len(answer.content))) == str(len(answer.content))
         and set(answer.json()) == {"detail"}
         and isinstance(answer.json()["detail"], str)
     )
@@ -132,6 +133,13 @@ def test_a_body_over_five_megabytes_is_refused(operator: Program, call: Call) ->
     answer: Any = operator.raw(call.method, call.address, b" " * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
 
     assert answer.status_code == 413
+    assert is_sentence(answer)
+
+
+def test_a_body_of_unknown_length_is_refused(operator: Program) -> None:
+    answer = operator.http.post(f"{PREFIX}/clients", headers={"Transfer-Encoding": "chunked"})
+
+    assert answer.status_code == 411
     assert is_sentence(answer)
 
 
