@@ -80,7 +80,8 @@ class ClientForm(ConsoleForm):
         help_text=gettext_lazy("As you have it: spaces, brackets and a leading 8 are understood."),
     )
     timezone = forms.ChoiceField(
-        label=gettext_lazy("Time zone"), help_text=gettext_lazy("The client's own clock decides when messages may come.")
+        label=gettext_lazy("Time zone"),
+        help_text=gettext_lazy("The client's own clock decides when messages may come."),
     )
     tag = forms.CharField(
         label=gettext_lazy("Tag"),

@@ -1,6 +1,7 @@
 """Reading mailings and messages: lists, progress, statistics. Nothing here changes anything."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -111,25 +112,29 @@ def message(message_id: int) -> Message:
 
 
 def statistics(mailing_id: int) -> Statistics:
-    """Everything about one mailing in numbers. Counts the messages: about a second per three million."""
+    """Everything about one mailing in numbers, as of one instant: the messages are counted in one query."""
+    dimensions = ("operator_code", "tag", "timezone")
     rows = Message.objects.filter(mailing=mailing_id).order_by()
-    by_reason = rows.values_list("reason").annotate(Count("id")).order_by("reason")
+    counted = list(rows.values_list("state", "reason", *dimensions).annotate(Count("id")))
+    by_state, by_reason = dict.fromkeys(State, 0), Counter[str]()
+    shares: dict[str, dict[str, Share]] = {dimension: {} for dimension in dimensions}
+    for state, reason, *values, number in counted:
+        by_state[State(state)] += number
+        by_reason[reason] += number
+        for dimension, value in zip(dimensions, values, strict=True):
+            share = shares[dimension].setdefault(value, Share(value, dict.fromkeys(State, 0)))
+            share.by_state[State(state)] += number
     return Statistics(
-        progress=progress([mailing_id])[mailing_id],
+        progress=Progress(by_state),
         sent_per_minute=tally.per_minute(mailing_id, State.SENT),
-        by_operator_code=_shares(rows, "operator_code"),
-        by_tag=_shares(rows, "tag"),
-        by_timezone=_shares(rows, "timezone"),
-        by_reason=dict(by_reason),
+        by_operator_code=_largest_first(shares["operator_code"]),
+        by_tag=_largest_first(shares["tag"]),
+        by_timezone=_largest_first(shares["timezone"]),
+        by_reason=dict(sorted(by_reason.items())),
     )
 
 
-def _shares(rows: QuerySet[Message], dimension: str) -> list[Share]:
-    shares: dict[str, Share] = {}
-    counted = rows.values_list(dimension, "state").annotate(Count("id")).order_by(dimension, "state")
-    for value, state, number in counted:
-        share = shares.setdefault(value, Share(value, dict.fromkeys(State, 0)))
-        share.by_state[State(state)] = number
+def _largest_first(shares: Mapping[str, Share]) -> list[Share]:
     return sorted(shares.values(), key=lambda share: (-share.recipients, share.value))
 
 
