@@ -49,7 +49,9 @@ class Row:
 
     @property
     def is_moving(self) -> bool:
-        return self.mailing.state == MailingState.RUNNING or self.mailing.closing
+        """Whether its numbers may change by themselves: what was in flight at a pause is still recorded."""
+        in_flight = self.mailing.state == MailingState.PAUSED and self.progress.by_state[State.SENDING] > 0
+        return self.mailing.state == MailingState.RUNNING or self.mailing.closing or in_flight
 
     @property
     def done_at(self) -> datetime | None:

@@ -1,0 +1,103 @@
+"""A real browser at a real server. Every page it opens must be free of errors and of policy violations."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.core.management import call_command
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import User
+from accounts.roles import Role
+
+# Playwright keeps an event loop in this thread, which makes Django refuse to speak to the database
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+EMAIL, PASSWORD = "operator@example.com", "right-password"
+
+OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/journeys/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    assert path, f"a browser is needed on PATH: one of {', '.join(NAMES)}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[OpenPage]:
+    """Opens a tab of a new visitor: `open_page(width=360, locale="ru")`. What it complains of fails the test."""
+    call_command("createcachetable")
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        # the answer to a form with a mistake in it is 422, which Chromium reports as a failed resource
+        if message.type in ("error", "warning") and "status of 422" not in message.text:
+            complaints.append(f"{message.location.get('url')}: {message.text}")
+
+    def open_one(*, width: int = 1280, script: bool = True, locale: str = "en", theme: str = "light") -> Page:
+        size = {"width": width, "height": 800}
+        context = chromium.new_context(
+            base_url=live_server.url,
+            viewport=size,  # type: ignore[arg-type]  # a dictionary of these two
+            java_script_enabled=script,
+            locale=locale,
+        )
+        contexts.append(context)
+        context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])
+        page = context.new_page()
+        page.on("console", heard)
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def sign_in(page: Page, *, password: str = PASSWORD) -> None:
+    page.goto("/")
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> User:
+    return User.objects.create_user(EMAIL, PASSWORD, name="Olga", role=Role.OPERATOR)
+
+
+@pytest.fixture
+def signed_in(open_page: OpenPage, operator: User) -> OpenPage:
+    """Opens a tab of an operator who has signed in."""
+
+    def open_one(**options: object) -> Page:
+        page = open_page(**options)
+        sign_in(page)
+        expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
+        return page
+
+    return open_one
