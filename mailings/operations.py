@@ -114,7 +114,7 @@ def change(actor: Actor, mailing_id: int, *, everyone: bool = False, **changes: 
         check(plan)
         if changed.keys() & {"operator_codes", "tags"}:
             _check_everyone(plan, everyone)
-        if mailing.state != MailingState.DRAFT and plan.ends_at <= now:
+        if changed and mailing.state != MailingState.DRAFT and plan.ends_at <= now:
             raise Overdue
         if changed:
             _put(mailing, plan)
