@@ -176,7 +176,11 @@ def cut(rows: QuerySet[Row], piece: Slice, *, newest_first: bool) -> tuple[list[
     """The rows of this piece, and the cursor of the next one if there is more. `rows` are ordered by id."""
     if piece.cursor is not None:
         rows = rows.filter(id__lt=piece.cursor) if newest_first else rows.filter(id__gt=piece.cursor)
-    found = list(rows[: piece.limit + 1])
+    return cut_off(list(rows[: piece.limit + 1]), piece)
+
+
+def cut_off(found: list[Row], piece: Slice) -> tuple[list[Row], str | None]:
+    """The same of rows that were fetched already: one more than asked for, if there is one more."""
     more = len(found) > piece.limit
     found = found[: piece.limit]
     return found, _closed(found[-1].pk) if more else None

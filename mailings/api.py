@@ -6,7 +6,7 @@ from dataclasses import asdict
 from ninja import Query, Router, Status
 
 from clients import queries as directory
-from config.wire import ApiRequest, Id, Slice, answers, cut
+from config.wire import ApiRequest, Id, Slice, answers, cut, cut_off
 from mailings import audience, operations, queries
 from mailings.models import Mailing
 from mailings.queries import MessageFilter
@@ -254,7 +254,11 @@ def list_messages_of_client(request: ApiRequest, client_id: Id, narrow: Query[Sl
 
 
 def _page(wanted: MessageFilter, piece: Slice) -> MessagePage:
-    rows, following = cut(queries.messages(wanted), piece, newest_first=True)
+    found = queries.messages(wanted)
+    if wanted.mailing_id is not None and not wanted.state:
+        rows, following = cut_off(queries.newest(found, before=piece.cursor, rows=piece.limit + 1), piece)
+    else:
+        rows, following = cut(found, piece, newest_first=True)
     return MessagePage(items=[MessageOut.of(row) for row in rows], next=following)
 
 

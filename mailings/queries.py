@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Count, Max, QuerySet, Sum
 
 from mailings import tally
@@ -104,6 +105,24 @@ def messages(narrow: MessageFilter) -> QuerySet[Message]:
         "timezone": narrow.timezone,
     }
     return found.filter(**{name: value for name, value in exact.items() if value not in (None, "")})
+
+
+def newest(found: QuerySet[Message], *, before: int | None, rows: int) -> list[Message]:
+    """The newest `rows` of `found` with ids below `before`, as quickly among ten millions as among ten.
+
+    The index of a mailing's messages holds the state before the id, so they are looked for among the newest
+    of each state: in one statement, or a message that moves meanwhile could be missed.
+    """
+    if before is not None:
+        found = found.filter(id__lt=before)
+    parts = [found.filter(state=state).values_list("id")[:rows].query.sql_with_params() for state in State]
+    union = " UNION ALL ".join(f"SELECT id FROM ({sql}) AS part{number}" for number, (sql, _) in enumerate(parts))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{union} ORDER BY id DESC LIMIT {rows:d}", [value for _, values in parts for value in values]
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    return list(found.filter(id__in=ids))
 
 
 def message(message_id: int) -> Message:

@@ -1,0 +1,48 @@
+"""The newest messages of a mailing, found through an index that is ordered by state."""
+
+import pytest
+
+from mailings import clock, queries
+from mailings.models import Mailing, Message
+from mailings.policy import Reason, State, Verdict
+from mailings.queries import MessageFilter
+from mailings.queue import settle
+from tests.makers import make_jobs, make_running_mailing, make_settlements
+
+
+@pytest.fixture
+def mailing(db: None) -> Mailing:
+    """Of twelve messages in three states, beside another one's twelve."""
+    mailing = make_running_mailing(12)
+    make_running_mailing()
+    jobs = make_jobs(mailing, 8)
+    settle(make_settlements(jobs[:5], Verdict(State.SENT, Reason.ACCEPTED)), now=clock.now())
+    return mailing
+
+
+def test_they_are_those_of_the_plain_list(mailing: Mailing) -> None:
+    found = queries.messages(MessageFilter(mailing_id=mailing.pk))
+    ids = [message.pk for message in found]
+    assert len(ids) == 12
+
+    for rows in (1, 5, 12, 50):
+        for before in (None, ids[0], ids[5], ids[11]):
+            plain = found if before is None else found.filter(id__lt=before)
+            assert queries.newest(found, before=before, rows=rows) == list(plain[:rows])
+
+
+def test_they_keep_the_filter(mailing: Mailing) -> None:
+    found = queries.messages(MessageFilter(mailing_id=mailing.pk, reason="accepted"))
+
+    newest = queries.newest(found, before=None, rows=3)
+
+    assert [message.pk for message in newest] == list(
+        Message.objects.filter(state="sent").order_by("-id").values_list("id", flat=True)[:3]
+    )
+
+
+def test_they_take_two_queries(mailing: Mailing, django_assert_num_queries: pytest.FixtureRequest) -> None:
+    found = queries.messages(MessageFilter(mailing_id=mailing.pk))
+
+    with django_assert_num_queries(2):  # type: ignore[operator]
+        [message.client for message in queries.newest(found, before=None, rows=10)]
