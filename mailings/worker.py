@@ -70,11 +70,13 @@ class HardenedSentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no type
         self.stop()
 
     def _look_after(self, hand: Any) -> None:
+        # first whether it lives, then its last word: the other way round one that leaves in order looks killed
+        is_alive = hand.is_alive()
         # a hand that was killed may have taken its timer's lock along: never wait for it
         remaining = hand.timer.get_obj().value
-        if not hand.is_alive() and int(remaining) not in (RECYCLED, TIMED_OUT):
+        if not is_alive and int(remaining) not in (RECYCLED, TIMED_OUT):
             self._give_up(f"a hand died with exit code {hand.exitcode}")
-        if not hand.is_alive() or remaining == TIMED_OUT:
+        if not is_alive or remaining == TIMED_OUT:
             self.reincarnate(hand)
         elif remaining > 0 and hand.timer.get_lock().acquire(block=False):
             try:
@@ -145,7 +147,15 @@ class Clock:
 
     def tick(self) -> None:
         """One beat. Steps are apart: what fails in one does not keep the others from being done."""
-        for step in (self._be_seen, self._mailings, self._leases, self._bells, self._schedules):
+        for step in (
+            self._be_seen,
+            self._start,
+            self._finish,
+            self._close,
+            self._leases,
+            self._bells,
+            self._schedules,
+        ):
             self._safely(step)
 
     def _safely(self, step: Callable[[], None]) -> None:
@@ -154,6 +164,8 @@ class Clock:
         except (DatabaseError, InterfaceError) as error:
             log.warning("database away", step=step.__name__, error=str(error))
             connections.close_all()
+        except Exception:  # noqa: BLE001  the outermost loop: without it nothing would ever start again
+            log.exception("a step of the clock failed", step=step.__name__)
 
     def _be_seen(self) -> None:
         if time.monotonic() - self._seen_at < SEEN_EVERY_S:
@@ -167,11 +179,14 @@ class Clock:
         )
         self._seen_at = time.monotonic()
 
-    def _mailings(self) -> None:
-        now = clock.now()
-        operations.start_due(now)
-        operations.finish_done(now)
-        operations.close_ended(now)
+    def _start(self) -> None:
+        operations.start_due(clock.now())
+
+    def _finish(self) -> None:
+        operations.finish_done(clock.now())
+
+    def _close(self) -> None:
+        operations.close_ended(clock.now())
 
     def _leases(self) -> None:
         queue.recover(now=clock.now(), lease_s=dispatch.lease_s(), chance=random.random)
@@ -190,7 +205,8 @@ class Clock:
             scheduler(broker=self._broker)
 
     def leave(self) -> None:
-        Worker.objects.filter(pk=self.id).delete()
+        """Is not counted any more; without a database that shows by itself after a while."""
+        self._safely(Worker.objects.filter(pk=self.id).delete)
 
 
 def ensure_schedules() -> None:
