@@ -1,5 +1,6 @@
 """The entries that django-q2 calls. Each is short, may be called twice, and may be killed at any line."""
 
+import ctypes
 import multiprocessing
 import secrets
 import time
@@ -17,8 +18,26 @@ AUDIENCE_LEASE_S = 15.0
 WORKER_LOST_AFTER = timedelta(seconds=10)
 FAILURES_KEPT = timedelta(days=14)
 
+
+class Flag:
+    """Set once, seen by every process that was forked since it was made.
+
+    A byte without a lock: with an Event, a process killed while it looks takes the lock along, and whoever sets
+    or looks next waits for ever.
+    """
+
+    def __init__(self) -> None:
+        self._byte = multiprocessing.get_context("fork").RawValue(ctypes.c_bool, False)
+
+    def set(self) -> None:
+        self._byte.value = True
+
+    def is_set(self) -> bool:
+        return bool(self._byte.value)
+
+
 # made before the worker's children are forked, so that all of them see it set when the worker is to stop
-STOPPING = multiprocessing.get_context("fork").Event()
+STOPPING = Flag()
 
 
 def dispatch() -> int:
