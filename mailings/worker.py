@@ -158,13 +158,13 @@ class Clock:
         ):
             self._safely(step)
 
-    def _safely(self, step: Callable[[], None]) -> None:
+    def _safely(self, step: Callable[[], object]) -> None:
         try:
             step()
         except (DatabaseError, InterfaceError) as error:
             log.warning("database away", step=step.__name__, error=str(error))
             connections.close_all()
-        except Exception:  # noqa: BLE001  the outermost loop: without it nothing would ever start again
+        except Exception:  # the outermost loop: without it nothing would ever start again
             log.exception("a step of the clock failed", step=step.__name__)
 
     def _be_seen(self) -> None:
