@@ -7,9 +7,8 @@ requests in flight and claims no more than it has free places for.
 import random
 import secrets
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -17,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from config.logs import logger
 from mailings import bell, clock, leases, policy, queue
-from mailings.gateway import Cause, Delivery, Line, Request
+from mailings.gateway import Cause, Delivery, Kind, Line, Request
 from mailings.models import Mailing
 from mailings.policy import Job
 from mailings.queue import Settlement
@@ -29,6 +28,7 @@ LINGER_S = 0.01
 PLACE_S = 10.0
 PLACE_RENEWED_S = 0.5
 LEASE_MARGIN_S = 20.0
+DECIDED = (Kind.SENT, Kind.REFUSED)
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
 log = logger(__name__)
@@ -107,6 +107,7 @@ class _Run:
         self._jobs: dict[Request, Job] = {}
         self._in_flight: Counter[int] = Counter()
         self._unwritten: list[Delivery] = []
+        self._recent: deque[bool] = deque(maxlen=policy.RECENT)
 
     @property
     def in_flight(self) -> int:
@@ -116,15 +117,16 @@ class _Run:
         """Claims, delivers and settles until it is time to stop, or nothing has been due for a while."""
         last_busy = time.monotonic()
         while time.monotonic() < until and not stopping():
+            claimed = 0
             try:
                 if not self.place.keep():
                     return
                 if not self._unwritten:
-                    self._claim()
+                    claimed = self._claim()
             except DATABASE_AWAY as error:
                 _note_database_away(error)
             self._collect(wait_s=ANSWERS_S if self._jobs else IDLE_S / 4)
-            if self._jobs or self._unwritten or self.place.load:
+            if claimed or self._jobs or self._unwritten or self.place.load:
                 last_busy = time.monotonic()
             elif time.monotonic() - last_busy > IDLE_S:
                 return
@@ -148,12 +150,12 @@ class _Run:
             except DATABASE_AWAY as error:
                 _note_database_away(error)
 
-    def _claim(self) -> None:
+    def _claim(self) -> int:
         """Fills the free places, shared among the running mailings: those with the fewest in flight first."""
         began, now = time.monotonic(), clock.now()
         free = self.line.free - self.place.load
         if free <= 0:
-            return
+            return 0
         mailings = sorted(queue.running(now), key=lambda mailing: self._in_flight[mailing.pk])
         shares = policy.shares(self.line.capacity, [self._in_flight[mailing.pk] for mailing in mailings])
         hungry: list[Mailing] = []
@@ -165,6 +167,7 @@ class _Run:
                 hungry.append(mailing)
         for mailing in hungry if len(mailings) > 1 else []:
             claimed += self._claim_from(mailing, free - claimed, began=began, now=now)
+        return claimed
 
     def _claim_from(self, mailing: Mailing, places: int, *, began: float, now: datetime) -> int:
         jobs = queue.claim(mailing, places, now=now, lease_s=lease_s())
@@ -190,27 +193,21 @@ class _Run:
     def _write(self, deliveries: Sequence[Delivery]) -> None:
         now = clock.now()
         begun = [delivery for delivery in deliveries if delivery.outcome.cause is not Cause.NOT_BEGUN]
-        ends = self._ends(begun, now)
-        self.settled += queue.settle([self._settlement(delivery, ends, now) for delivery in begun], now=now)
+        self._recent.extend(delivery.outcome.kind in DECIDED for delivery in begun)
+        well = policy.is_well(self._recent)
+        self.settled += queue.settle([self._settlement(delivery, now, well=well) for delivery in begun], now=now)
         if len(begun) < len(deliveries):
             not_begun = [d.request for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
             queue.release([self._jobs[request] for request in not_begun], now=now)
 
-    def _ends(self, deliveries: Sequence[Delivery], now: datetime) -> dict[int, datetime]:
-        """The ends of mailings that seem to be over: they may have been moved while messages were in flight."""
-        jobs = [self._jobs[delivery.request] for delivery in deliveries]
-        over = {job.mailing_id for job in jobs if job.ends_at <= now}
-        return dict(Mailing.objects.filter(pk__in=over).values_list("pk", "ends_at")) if over else {}
-
-    def _settlement(self, delivery: Delivery, ends: dict[int, datetime], now: datetime) -> Settlement:
+    def _settlement(self, delivery: Delivery, now: datetime, *, well: bool) -> Settlement:
         job, outcome = self._jobs[delivery.request], delivery.outcome
-        job = replace(job, ends_at=ends.get(job.mailing_id, job.ends_at))
         if outcome.cause is Cause.BUG:
             log.error("an exception nobody listed", message_id=job.id, detail=outcome.detail)
         return Settlement(
             job=job,
             outcome=outcome,
-            verdict=policy.verdict(outcome, job, now, random.random()),
+            verdict=policy.verdict(outcome, job, now, random.random(), gateway_well=well),
             began_at=clock.instant(delivery.began_at),
             duration_s=delivery.duration_s,
         )

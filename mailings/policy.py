@@ -14,6 +14,8 @@ from mailings.gateway import Cause, Kind, Outcome
 RETRY_FIRST_S = 1.0
 RETRY_CAP_S = 300.0
 STRIKES = 20
+# how many of the last answers tell whether the gateway is well
+RECENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,21 +186,17 @@ _BLAMELESS = {*_RETRY_REASON, Cause.NO_CONNECTION, Cause.NOT_BEGUN, Cause.WORKER
 def verdict(outcome: Outcome, job: Job, now: datetime, chance: float, *, gateway_well: bool = True) -> Verdict:
     """What `outcome` means for the message: the "then" column of the outcome table.
 
-    `chance` in [0, 1) is the jitter. A strike counts only while the gateway is otherwise well and the message
+    `chance` in [0, 1) is the jitter. Whether the end has come is not asked here: what waits after it is closed by
+    `end_of_waiting`. A strike counts only while the gateway is otherwise well and the message
     may be at fault, so that an outage fails nobody.
     """
     if outcome.kind is Kind.SENT:
         return Verdict(State.SENT, Reason.ACCEPTED)
     if outcome.kind is Kind.REFUSED:
         return Verdict(State.FAILED, Reason.REFUSED)
-    lost = outcome.cause is Cause.WORKER_LOST
-    if outcome.kind is Kind.UNKNOWN:
-        if job.on_unknown is OnUnknown.HOLD:
-            return Verdict(State.UNKNOWN, Reason.WORKER_LOST if lost else Reason.NO_ANSWER)
-        if now >= job.ends_at:
-            return Verdict(State.UNKNOWN, Reason.END_BEFORE_ANSWER)
-    if now >= job.ends_at:
-        return Verdict(State.EXPIRED, Reason.END_WHILE_RETRYING)
+    if outcome.kind is Kind.UNKNOWN and job.on_unknown is OnUnknown.HOLD:
+        lost = outcome.cause is Cause.WORKER_LOST
+        return Verdict(State.UNKNOWN, Reason.WORKER_LOST if lost else Reason.NO_ANSWER)
     counts = gateway_well and outcome.cause not in _BLAMELESS
     strikes = job.strikes + (1 if counts else 0)
     if strikes >= STRIKES:
@@ -211,6 +209,20 @@ def verdict(outcome: Outcome, job: Job, now: datetime, chance: float, *, gateway
         due_at=now + timedelta(seconds=delay),
         strikes=strikes,
     )
+
+
+def end_of_waiting(*, tried: bool, doubtful: bool, cancelled: bool) -> tuple[State, Reason]:
+    """What becomes of a waiting message when its mailing is over. `doubtful`: an attempt may have sent it."""
+    if doubtful:
+        return State.UNKNOWN, Reason.END_BEFORE_ANSWER
+    if cancelled:
+        return State.CANCELLED, Reason.MAILING_CANCELLED
+    return State.EXPIRED, Reason.END_WHILE_RETRYING if tried else Reason.END_BEFORE_TURN
+
+
+def is_well(recent: Sequence[bool]) -> bool:
+    """Whether the gateway works, by its recent answers (True: it decided on the message). Too few say nothing."""
+    return len(recent) >= RECENT // 2 and 2 * sum(recent) > len(recent)
 
 
 def retry_delay(attempt: int, chance: float, *, at_least: float = 0.0) -> float:

@@ -303,24 +303,31 @@ def _job_of_lost(message: Message) -> Job:
 def close(mailing: Mailing, *, now: datetime) -> bool:
     """Closes a step of the waiting messages of a mailing that is over. True when none is open any more.
 
-    Expired when the end came, cancelled when a person stopped it. What is in flight is left to its outcome.
+    Expired when the end came, cancelled when a person stopped it, unknown when an attempt may have sent it.
+    What is in flight is left to its outcome.
     """
     cancelled = mailing.state == MailingState.CANCELLED
     with transaction.atomic():
-        rows = list(
+        rows = dict(
             Message.objects.select_for_update(skip_locked=True)
             .filter(mailing=mailing, state=State.QUEUED)
             .order_by("id")
             .values_list("id", "attempts")[:STEP]
         )
-        if cancelled:
-            _shift([id_ for id_, _ in rows], State.QUEUED, State.CANCELLED, Reason.MAILING_CANCELLED, now=now)
-        else:
-            fresh = [id_ for id_, attempts in rows if attempts == 0]
-            tried = [id_ for id_, attempts in rows if attempts > 0]
-            _shift(fresh, State.QUEUED, State.EXPIRED, Reason.END_BEFORE_TURN, now=now)
-            _shift(tried, State.QUEUED, State.EXPIRED, Reason.END_WHILE_RETRYING, now=now)
+        ends: dict[tuple[State, Reason], list[int]] = {}
+        doubtful = _doubtful([id_ for id_, attempts in rows.items() if attempts])
+        for id_, attempts in rows.items():
+            end = policy.end_of_waiting(tried=attempts > 0, doubtful=id_ in doubtful, cancelled=cancelled)
+            ends.setdefault(end, []).append(id_)
+        for (state, reason), ids in ends.items():
+            _shift(ids, State.QUEUED, state, reason, now=now)
     return not Message.objects.filter(mailing=mailing, state__in=OPEN).exists()
+
+
+def _doubtful(ids: Sequence[int]) -> set[int]:
+    """Those of them that an earlier attempt may have sent after all."""
+    unknown = Attempt.objects.filter(message__in=ids, outcome=Kind.UNKNOWN.value)
+    return set(unknown.order_by().values_list("message", flat=True))
 
 
 def stop_clients(client_ids: Sequence[int], reason: Reason, *, now: datetime) -> int:

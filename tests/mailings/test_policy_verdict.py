@@ -16,6 +16,8 @@ from mailings.policy import (
     Reason,
     State,
     Verdict,
+    end_of_waiting,
+    is_well,
     retry_delay,
     shares,
     verdict,
@@ -84,20 +86,39 @@ def test_an_unknown_outcome_is_held_when_the_mailing_says_so(cause: Cause, now: 
     assert found == Verdict(State.UNKNOWN, reason)
 
 
-@pytest.mark.parametrize("cause", NOT_SENT)
-@pytest.mark.parametrize("job", [JOB, HOLDING], ids=["resend", "hold"])
-@pytest.mark.parametrize("strikes", [0, STRIKES - 1])
-def test_what_was_not_sent_by_the_end_has_expired(cause: Cause, job: Job, strikes: int) -> None:
-    found = verdict(make_outcome(cause), replace(job, strikes=strikes), JOB.ends_at, 0.5)
+@pytest.mark.parametrize(
+    ("tried", "doubtful", "cancelled", "state", "reason"),
+    [
+        (False, False, False, State.EXPIRED, Reason.END_BEFORE_TURN),
+        (True, False, False, State.EXPIRED, Reason.END_WHILE_RETRYING),
+        (True, True, False, State.UNKNOWN, Reason.END_BEFORE_ANSWER),
+        (False, False, True, State.CANCELLED, Reason.MAILING_CANCELLED),
+        (True, False, True, State.CANCELLED, Reason.MAILING_CANCELLED),
+        (True, True, True, State.UNKNOWN, Reason.END_BEFORE_ANSWER),
+    ],
+)
+def test_what_may_have_been_sent_is_never_called_unsent_when_the_mailing_is_over(
+    tried: bool, doubtful: bool, cancelled: bool, state: State, reason: Reason
+) -> None:
+    found = end_of_waiting(tried=tried, doubtful=doubtful, cancelled=cancelled)
 
-    assert found == Verdict(State.EXPIRED, Reason.END_WHILE_RETRYING)
+    assert found == (state, reason)
 
 
-@pytest.mark.parametrize("cause", UNKNOWN)
-def test_what_is_unknown_at_the_end_stays_unknown(cause: Cause) -> None:
-    found = verdict(make_outcome(cause), JOB, JOB.ends_at, 0.5)
-
-    assert found == Verdict(State.UNKNOWN, Reason.END_BEFORE_ANSWER)
+@pytest.mark.parametrize(
+    ("recent", "well"),
+    [
+        ([], False),
+        ([True] * 24, False),
+        ([True] * 25, True),
+        ([True, False] * 25, False),
+        ([True] * 26 + [False] * 24, True),
+    ],
+)
+def test_the_gateway_is_well_when_most_of_enough_recent_answers_were_decisions(
+    recent: list[bool], well: bool
+) -> None:
+    assert is_well(recent) is well
 
 
 @pytest.mark.parametrize("cause", TRANSIENT)

@@ -12,9 +12,10 @@ from accounts.journal import SERVICE
 from clients import operations as directory
 from clients.models import Client
 from mailings import clock, operations, queue, tally
+from mailings.gateway import Cause
 from mailings.models import Mailing, MailingState, Message
 from mailings.policy import Reason, State, Verdict
-from tests.makers import make_client, make_jobs, make_running_mailing, make_settlements
+from tests.makers import make_client, make_jobs, make_outcome, make_running_mailing, make_settlements
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +56,20 @@ def test_at_the_end_what_waits_expires_and_says_whether_it_was_tried() -> None:
         (State.SENDING, Reason.IN_FLIGHT),
         (State.SENT, Reason.ACCEPTED),
     ]
+    assert tally.differences() == []
+
+
+def test_what_an_attempt_may_have_sent_is_unknown_at_the_end() -> None:
+    mailing = make_running_mailing(clients=2)
+    jobs = make_jobs(mailing, 2)
+    verdict = Verdict(State.QUEUED, Reason.RETRY_UNKNOWN, clock.now())
+    unclear = make_settlements(jobs, verdict, make_outcome(Cause.SERVER_ERROR))
+    queue.settle(unclear, now=clock.now())
+
+    operations.finish_done(mailing.ends_at)
+    operations.close_ended(mailing.ends_at)
+
+    assert facts(mailing) == 2 * [(State.UNKNOWN, Reason.END_BEFORE_ANSWER)]
     assert tally.differences() == []
 
 

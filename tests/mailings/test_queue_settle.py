@@ -187,6 +187,8 @@ def test_a_lost_workers_messages_stay_unknown_after_the_end() -> None:
     make_jobs(mailing)
 
     assert recover() == 1
+    operations.finish_done(mailing.ends_at)
+    operations.close_ended(mailing.ends_at)
 
     message = mailing.messages.get()
     assert (message.state, message.reason) == (State.UNKNOWN, Reason.END_BEFORE_ANSWER)
