@@ -159,7 +159,8 @@ def exact(moment: datetime | None) -> SafeString | str:
         return "—"
     local = timezone.localtime(moment)
     today = timezone.localdate()
-    shape = "H:i" if local.date() == today else "j M H:i" if local.year == today.year else "j M Y H:i"
+    # the shapes are translated: a month is shortened otherwise in Russian
+    shape = "H:i" if local.date() == today else _("j M H:i") if local.year == today.year else _("j M Y H:i")
     return _moment(local, shape)
 
 
