@@ -165,22 +165,22 @@ def settle(settlements: Sequence[Settlement], *, now: datetime) -> int:
         return 0
     with transaction.atomic():
         held = _held([settlement.job for settlement in settlements])
-        ours = [settlement for settlement in settlements if settlement.job.id in held]
+        ours = [settlement for settlement in settlements if (settlement.job.id, settlement.job.token) in held]
         _write(ours, now)
         Attempt.objects.bulk_create(_attempt(settlement) for settlement in ours)
     return len(ours)
 
 
-def _held(jobs: Iterable[Job]) -> set[int]:
-    """The ids of those jobs whose rows are still theirs; locked from here on."""
-    tokens = {job.id: job.token for job in jobs}
+def _held(jobs: Iterable[Job]) -> set[tuple[int, int | None]]:
+    """The id and token of each job whose row is still its own; locked from here on."""
+    keys = {(job.id, job.token) for job in jobs}  # a message may be there twice: under a lost token and under ours
     rows = (
         Message.objects.select_for_update()
-        .filter(id__in=tokens, state=State.SENDING)
+        .filter(id__in={id_ for id_, _ in keys}, state=State.SENDING)
         .order_by("id")
         .values_list("id", "lease_token")
     )
-    return {id_ for id_, token in rows if tokens[id_] == token}
+    return keys.intersection(rows)
 
 
 def _write(settlements: Sequence[Settlement], now: datetime) -> None:
@@ -242,14 +242,14 @@ def release(jobs: Sequence[Job], *, now: datetime) -> int:
         return 0
     with transaction.atomic():
         held = _held(jobs)
-        Message.objects.filter(id__in=held).update(
+        Message.objects.filter(id__in=[id_ for id_, _ in held]).update(
             state=State.QUEUED,
             reason=Reason.TURN,
             attempts=F("attempts") - 1,
             lease_until=None,
             lease_token=None,
         )
-        for mailing_id, number in Counter(job.mailing_id for job in jobs if job.id in held).items():
+        for mailing_id, number in Counter(job.mailing_id for job in jobs if (job.id, job.token) in held).items():
             _note(mailing_id, State.SENDING, State.QUEUED, number, now)
     return len(held)
 

@@ -263,3 +263,21 @@ def test_twenty_strikes_over_the_queue_end_in_failed() -> None:
 def settled(job: Job, outcome: Outcome) -> Settlement:
     now = clock.now()
     return Settlement(job, outcome, policy.verdict(outcome, job, now, 0.0), began_at=now, duration_s=0.0)
+
+
+@pytest.mark.parametrize("late_first", [True, False], ids=["late first", "late last"])
+def test_a_late_answer_beside_the_present_one_of_the_same_message_changes_nothing(late_first: bool) -> None:
+    mailing = make_running_mailing(clients=1)
+    lost = make_jobs(mailing)
+    recover(chance=0.0)
+    now = clock.now() + timedelta(seconds=LEASE_S + 2)
+    present = queue.claim(mailing, 1, now=now, lease_s=LEASE_S)
+    late = make_settlements(lost, Verdict(State.FAILED, Reason.REFUSED), make_outcome(Cause.REFUSED))
+    ours = make_settlements(present, Verdict(State.SENT, Reason.ACCEPTED))
+
+    moved = queue.settle([*late, *ours] if late_first else [*ours, *late], now=now)
+
+    assert moved == 1
+    assert Message.objects.get().state == State.SENT
+    assert [entry.outcome for entry in Attempt.objects.order_by("number")] == ["unknown", "sent"]
+    assert tally.differences() == []
