@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import Role
 
+NAME_LENGTH = 100
+
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
@@ -45,7 +47,7 @@ class User(AbstractBaseUser):
 class ApiKey(models.Model):
     """Lets a program in with a role. Only the hash of the key is stored; the prefix tells keys apart."""
 
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=NAME_LENGTH)
     prefix = models.CharField(max_length=12, unique=True)
     digest = models.CharField(max_length=64)
     role = models.CharField(max_length=16, choices=Role.choices)

@@ -1,0 +1,65 @@
+"""The commands that let people and programs in."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+
+from accounts import keys
+from accounts.models import ApiKey, User
+from accounts.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+
+def said(command: str, *arguments: str) -> str:
+    """What it writes to standard output."""
+    out = StringIO()
+    call_command(command, *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_key_is_printed_alone(role: Role) -> None:
+    text = said("create_api_key", "billing", "--role", role)
+
+    assert text.endswith("\n")
+    assert len(text.split()) == 1
+    found = keys.find(text.strip())
+    assert found is not None
+    assert (found.name, found.role) == ("billing", role)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["billing"], ["--role", "viewer"], ["billing", "--role", "emperor"], ["a" * 101, "--role", "viewer"]],
+    ids=lambda arguments: " ".join(arguments)[:30],
+)
+def test_a_bad_order_for_a_key_says_why_and_makes_none(arguments: list[str]) -> None:
+    with pytest.raises(CommandError, match=r"\w+ \w+"):
+        said("create_api_key", *arguments)
+
+    assert not ApiKey.objects.exists()
+
+
+def test_the_tryout_administrator_can_sign_in_with_what_is_printed() -> None:
+    email, password = said("create_tryout_admin").split()
+
+    user = authenticate(username=email, password=password)
+
+    assert user == User.objects.get()
+    assert User.objects.get().role == Role.ADMINISTRATOR
+
+
+def test_there_is_no_tryout_administrator_where_there_are_people() -> None:
+    User.objects.create_user("somebody@example.com")
+
+    assert said("create_tryout_admin") == ""
+    assert User.objects.count() == 1
+
+
+def test_a_second_call_prints_nothing() -> None:
+    said("create_tryout_admin")
+
+    assert said("create_tryout_admin") == ""
