@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.http import HttpResponse
@@ -72,6 +73,7 @@ class Call:
         return f"{self.method} {self.path}"
 
 
+@cache
 def calls() -> list[Call]:
     """Every operation of the document."""
     paths = api.get_openapi_schema()["paths"]
