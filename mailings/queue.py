@@ -34,9 +34,6 @@ class Settlement:
     duration_s: float
 
 
-# -- claim ---------------------------------------------------------------------------------------------
-
-
 def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> list[Job]:
     """Takes up to `places` due messages of a running mailing whose clients' windows are open now.
 
@@ -152,9 +149,6 @@ def _take(
     ]
 
 
-# -- settle, release, recover --------------------------------------------------------------------------
-
-
 def settle(settlements: Sequence[Settlement], *, now: datetime) -> int:
     """Writes what came of claimed messages: state, attempt and tally in one transaction. Returns how many moved.
 
@@ -173,7 +167,8 @@ def settle(settlements: Sequence[Settlement], *, now: datetime) -> int:
 
 def _held(jobs: Iterable[Job]) -> set[tuple[int, int | None]]:
     """The id and token of each job whose row is still its own; locked from here on."""
-    keys = {(job.id, job.token) for job in jobs}  # a message may be there twice: under a lost token and under ours
+    # a message may be there twice: under a lost token and under ours
+    keys: set[tuple[int, int | None]] = {(job.id, job.token) for job in jobs}
     rows = (
         Message.objects.select_for_update()
         .filter(id__in={id_ for id_, _ in keys}, state=State.SENDING)
@@ -295,9 +290,6 @@ def _job_of_lost(message: Message) -> Job:
         ends_at=mailing.ends_at,
         on_unknown=OnUnknown(mailing.on_unknown),
     )
-
-
-# -- closing -------------------------------------------------------------------------------------------
 
 
 def close(mailing: Mailing, *, now: datetime) -> bool:

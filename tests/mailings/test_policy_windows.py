@@ -197,3 +197,10 @@ def test_a_window_within_the_hour_that_comes_twice_opens_twice() -> None:
     assert closing == datetime(2026, 10, 25, 0, 50, tzinfo=UTC)
     assert second == datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
     assert closes_at(window, zone, second) == datetime(2026, 10, 25, 1, 50, tzinfo=UTC)
+
+
+def test_a_zone_that_this_machine_does_not_know_is_closed_and_keeps_no_other_from_opening() -> None:
+    now = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    window = Window(time(10), time(20))
+
+    assert open_zones(window, ["Europe/Atlantis", "Etc/UTC"], now) == ["Etc/UTC"]
