@@ -51,9 +51,11 @@ def run(*, stopping: Callable[[], bool], places: int, budget_s: float = BUDGET_S
         url=settings.GATEWAY_URL, token=settings.GATEWAY_TOKEN, capacity=settings.GATEWAY_CONCURRENCY
     ) as line:
         run_ = _Run(line, place)
-        run_.work(stopping=stopping, until=time.monotonic() + budget_s)
-        run_.pass_on(stopping=stopping, places=places)
-        run_.drain(until=time.monotonic() + settings.GATEWAY_TIMEOUT + 2)
+        try:
+            run_.work(stopping=stopping, until=time.monotonic() + budget_s)
+            run_.pass_on(stopping=stopping, places=places)
+        finally:  # whatever went wrong: what is in flight comes to a known end
+            run_.drain(until=time.monotonic() + settings.GATEWAY_TIMEOUT + 2)
     return run_.settled
 
 
@@ -107,6 +109,7 @@ class _Run:
         self._jobs: dict[Request, Job] = {}
         self._in_flight: Counter[int] = Counter()
         self._unwritten: list[Delivery] = []
+        self._broken: set[int] = set()
         self._recent: deque[bool] = deque(maxlen=policy.RECENT)
 
     @property
@@ -156,7 +159,8 @@ class _Run:
         free = self.line.free - self.place.load
         if free <= 0:
             return 0
-        mailings = sorted(queue.running(now), key=lambda mailing: self._in_flight[mailing.pk])
+        sound = [mailing for mailing in queue.running(now) if mailing.pk not in self._broken]
+        mailings = sorted(sound, key=lambda mailing: self._in_flight[mailing.pk])
         shares = policy.shares(self.line.capacity, [self._in_flight[mailing.pk] for mailing in mailings])
         hungry: list[Mailing] = []
         claimed = 0
@@ -170,7 +174,14 @@ class _Run:
         return claimed
 
     def _claim_from(self, mailing: Mailing, places: int, *, began: float, now: datetime) -> int:
-        jobs = queue.claim(mailing, places, now=now, lease_s=lease_s())
+        try:
+            jobs = queue.claim(mailing, places, now=now, lease_s=lease_s())
+        except DATABASE_AWAY:
+            raise
+        except Exception:  # our bug, met in one mailing: it waits for the next run, the others go on
+            log.exception("a mailing could not be claimed from", mailing_id=mailing.pk)
+            self._broken.add(mailing.pk)
+            return 0
         requests = {_request(job, began=began, now=now): job for job in jobs}
         self._jobs |= requests
         self._in_flight[mailing.pk] += len(jobs)

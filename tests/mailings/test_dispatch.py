@@ -10,6 +10,7 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from accounts.journal import SERVICE
+from clients.models import Client
 from mailings import bell, clock, dispatch, operations, queue, tally
 from mailings.models import Attempt, Lease, Mailing, Message
 from mailings.policy import Job, OnUnknown, Reason, State
@@ -315,3 +316,30 @@ def test_two_runs_at_once_send_everything_once(gateway: GatewayProcess) -> None:
     assert sum(settled) == 400
     assert by_state(mailing) == {State.SENT: 400}
     assert Counter(entry["id"] for entry in gateway.journal()).total() == 400
+
+
+def test_a_mailing_that_breaks_the_claim_holds_up_no_other(gateway: GatewayProcess) -> None:
+    make_clients(3)
+    broken = make_running_mailing(text="Hello {{ name }}")
+    Client.objects.update(attributes={"name": 5})  # past every door
+    sound = make_running_mailing(text="Hello")
+
+    assert run() == 3
+
+    assert by_state(broken) == {State.QUEUED: 3}
+    assert by_state(sound) == {State.SENT: 3}
+
+
+def test_a_run_that_fails_still_writes_what_is_in_flight(gateway: GatewayProcess) -> None:
+    gateway.control(latency="300ms")
+    mailing = make_running_mailing(clients=20)
+
+    def fail_in_flight() -> bool:
+        if mailing.messages.filter(state=State.SENDING).exists():
+            raise LookupError("nobody thought of this")
+        return False
+
+    with pytest.raises(LookupError):
+        run(stopping=fail_in_flight)
+
+    assert by_state(mailing) == {State.SENT: 20}
