@@ -136,6 +136,12 @@ def test_a_body_over_five_megabytes_is_refused(operator: Program, call: Call) ->
     assert is_sentence(answer)
 
 
+def test_a_body_that_comes_with_reading_is_not_looked_at(operator: Program) -> None:
+    answer: Any = operator.raw("GET", "/clients", b"<clients/>" * 600_000, "text/xml")
+
+    assert answer.status_code == 200
+
+
 def test_a_body_of_unknown_length_is_refused(operator: Program) -> None:
     answer = operator.http.post(f"{PREFIX}/clients", headers={"Transfer-Encoding": "chunked"})
 
