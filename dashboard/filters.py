@@ -1,6 +1,5 @@
 """What the lists can be narrowed by. All of it lives in the address."""
 
-from contextlib import suppress
 from typing import Any
 
 import django_filters
@@ -52,9 +51,10 @@ class ClientFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-f
 
 def sought(text: str, request: HttpRequest) -> QuerySet[Client]:
     """Clients with this part of a phone or of a tag; a whole phone is understood as people write it."""
-    with suppress(phones.NotAPhone):
-        text = phones.normalise(text)
-    return directory.clients(ClientFilter(q=text, parts_of_phones=access.may(request, Role.OPERATOR)))
+    try:
+        return directory.clients(ClientFilter(phone=phones.normalise(text)))
+    except phones.NotAPhone:
+        return directory.clients(ClientFilter(q=text, parts_of_phones=access.may(request, Role.OPERATOR)))
 
 
 class MailingFilters(django_filters.FilterSet):  # type: ignore[misc]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import django_tables2 as tables
+from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
 LEAD = {"td": {"class": "lead-cell"}}
@@ -21,9 +22,22 @@ class Rows(tables.Table):  # type: ignore[misc]  # django-tables2 has no types
         super().__init__(rows, **look, **options)
 
 
-def cell(template: str, label: Any, **options: Any) -> Any:
-    """A column whose cells a template writes; `record` is the row."""
-    return tables.TemplateColumn(template_name=template, verbose_name=label, orderable=False, **options)
+class Cell(tables.Column):  # type: ignore[misc]
+    """A column whose cells a template writes, from `record` (the row) and `user` (the reader).
+
+    The library's own template column runs every context processor for every cell.
+    """
+
+    def __init__(self, template: str, label: Any, **options: Any) -> None:
+        super().__init__(verbose_name=label, empty_values=(), **options)
+        self.template = template
+
+    def render(self, record: Any, table: Any) -> str:
+        return get_template(self.template).render({"record": record, "user": table.request.user})
+
+
+def cell(template: str, label: Any, **options: Any) -> Cell:
+    return Cell(template, label, **options)
 
 
 class ClientTable(Rows):

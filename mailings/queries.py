@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Count, Max, QuerySet, Sum
 
@@ -115,11 +116,20 @@ def newest(found: QuerySet[Message], *, before: int | None, rows: int) -> list[M
     """
     if before is not None:
         found = found.filter(id__lt=before)
-    parts = [found.filter(state=state).values_list("id")[:rows].query.sql_with_params() for state in State]
+    return first_across_states(found, rows)
+
+
+def first_across_states(found: QuerySet[Message], rows: int) -> list[Message]:
+    """The first `rows` of `found`, which is ordered by id either way; see `newest`."""
+    direction = "ASC" if found.query.order_by in (("id",), ("pk",)) else "DESC"
+    try:
+        parts = [found.filter(state=state).values_list("id")[:rows].query.sql_with_params() for state in State]
+    except EmptyResultSet:
+        return []
     union = " UNION ALL ".join(f"SELECT id FROM ({sql}) AS part{number}" for number, (sql, _) in enumerate(parts))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{union} ORDER BY id DESC LIMIT {rows:d}", [value for _, values in parts for value in values]
+            f"{union} ORDER BY id {direction} LIMIT {rows:d}", [value for _, values in parts for value in values]
         )
         ids = [row[0] for row in cursor.fetchall()]
     return list(found.filter(id__in=ids))

@@ -25,7 +25,7 @@ def directory(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "page": page,
         "table": ClientTable(page.rows, request=request),
-        "counted": paging.count(filters.qs),
+        "counted": paging.count(filters.qs, page),
         "is_narrowed": any(request.GET.get(name) for name in filters.filters),
     }
     return htmx.page_or_fragment(request, "clients/list.html", "clients/_list.html", context)

@@ -72,7 +72,7 @@ def _frame(mailing: Mailing) -> dict[str, Any]:
 def recipients(request: HttpRequest, pk: int) -> HttpResponse:
     mailing = access.mailing(pk)
     filters = MessageFilters(request.GET, queries.messages(MessageFilter(mailing_id=pk)), request=request)
-    page = paging.cut(filters.qs, request)
+    page = paging.cut(filters.qs, request, take=queries.first_across_states)
     row = progress.rows([mailing])[0]
     context = {
         **_frame(mailing),

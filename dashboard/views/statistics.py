@@ -20,6 +20,6 @@ def overall(request: HttpRequest) -> HttpResponse:
         "table": StatisticsTable(progress.rows(page.rows), request=request),
         "totals": totals,
         "parts": progress.parts(totals),
-        "counted": paging.count(filters.qs),
+        "counted": paging.count(filters.qs, page),
     }
     return render(request, "statistics/overall.html", context)
