@@ -227,15 +227,18 @@ class _Run:
 def _request(job: Job, *, began: float, now: datetime) -> Request:
     """The deadline is the mailing's end, or the lease's: a worker that was stopped must not send for another.
 
+    When the client's window closes, nothing is begun any more; what was begun is answered.
     `began` is the moment of `time.monotonic()` that belongs to `now`, so that what the claim took is counted.
     """
     left_s = (min(job.ends_at, job.lease_until) - now).total_seconds()
+    begin_s = left_s if job.closes_at is None else (job.closes_at - now).total_seconds()
     return Request(
         id=job.id,
         phone=job.phone,
         text=job.text,
         deadline=began + left_s,
         timeout_s=settings.GATEWAY_TIMEOUT,
+        begin_by=began + begin_s,
     )
 
 

@@ -68,13 +68,15 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One message to deliver. `deadline` is an instant of `time.monotonic()` after which nothing is sent
-    and no answer is waited for; `timeout_s` bounds the whole exchange besides."""
+    and no answer is waited for; `timeout_s` bounds the whole exchange besides. After `begin_by` nothing is sent
+    either, but the answer to what was sent is waited for."""
 
     id: int
     phone: str
     text: str
     deadline: float
     timeout_s: float
+    begin_by: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,15 +250,16 @@ class Line:
 
     async def _exchange(self, request: Request) -> Outcome:
         assert self._session is not None
-        left_s = request.deadline - time.monotonic()
-        if left_s <= BEGIN_MARGIN_S:
+        moment = time.monotonic()
+        left_s, begin_s = request.deadline - moment, request.begin_by - moment
+        if min(left_s, begin_s) <= BEGIN_MARGIN_S:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
         trip = SimpleNamespace(left=False)
         try:
             async with self._session.post(
                 f"{self._url}{request.id}",
                 data=encode(request),
-                timeout=aiohttp.ClientTimeout(total=min(request.timeout_s, left_s)),
+                timeout=_limits(min(request.timeout_s, left_s), begin_s),
                 allow_redirects=False,
                 trace_request_ctx=trip,
             ) as answer:
@@ -264,6 +267,11 @@ class Line:
                 return judge(answer.status, answer.headers, body, now=datetime.now(UTC))
         except Exception as error:  # noqa: BLE001  an exception nobody listed is an outcome too: unknown, loudly
             return explain(error, left=trip.left)
+
+
+def _limits(total_s: float, begin_s: float) -> aiohttp.ClientTimeout:
+    # aiohttp would round what is longer than 5 s up to a whole second: past the end of the mailing
+    return aiohttp.ClientTimeout(total=total_s, connect=min(total_s, begin_s), ceil_threshold=math.inf)
 
 
 async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:

@@ -3,7 +3,7 @@
 Windows are hours of a client's own day, `[from, until)`, and may cross midnight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -49,6 +49,11 @@ def is_open(window: Window | None, zone: str, now: datetime) -> bool:
 def closes_at(window: Window, zone: str, now: datetime) -> datetime:
     """When the window that is open in `zone` at `now` closes (UTC)."""
     return _next_edge(window.until, zone, now, now.astimezone(ZoneInfo(zone)).date(), window, opening=False)
+
+
+def closings(window: Window | None, zones: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """When the window closes in each of these zones, in which it is open at `now`; nothing without a window."""
+    return {} if window is None else {zone: closes_at(window, zone, now) for zone in zones}
 
 
 def opens_at(window: Window | None, zone: str, now: datetime) -> datetime:
@@ -157,7 +162,8 @@ class Job:
     """One claimed message on its way to the gateway.
 
     `attempt` counts its requests, this one included; `strikes` those that went against its own limit.
-    `lease_until` and `ends_at` are instants of the database's clock; after either nothing may be sent.
+    `lease_until`, `ends_at` and `closes_at` (the client's window; None: no window) are instants of the database's
+    clock; after any of them nothing may be sent.
     """
 
     id: int
@@ -170,6 +176,7 @@ class Job:
     lease_until: datetime
     ends_at: datetime
     on_unknown: OnUnknown
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

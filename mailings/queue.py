@@ -132,6 +132,7 @@ def _take(
         lease_token=token,
     )
     _note(mailing.pk, State.QUEUED, State.SENDING, len(rows), now)
+    closing = policy.closings(mailing.window, {row.timezone for row in rows}, now)
     return [
         Job(
             id=row.id,
@@ -144,6 +145,7 @@ def _take(
             lease_until=until,
             ends_at=mailing.ends_at,
             on_unknown=OnUnknown(mailing.on_unknown),
+            closes_at=closing.get(row.timezone),
         )
         for row in rows
     ]

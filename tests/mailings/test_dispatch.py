@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -291,8 +292,10 @@ def test_what_the_claim_took_counts_against_the_deadline(limit: str) -> None:
     )
 
     request = dispatch._request(job, began=1000.0, now=now)
+    windowed = dispatch._request(replace(job, closes_at=now + timedelta(seconds=5)), began=1000.0, now=now)
 
-    assert request.deadline == 1030.0
+    assert request.deadline == request.begin_by == 1030.0
+    assert (windowed.deadline, windowed.begin_by) == (1030.0, 1005.0)
 
 
 def test_two_runs_at_once_send_everything_once(gateway: GatewayProcess) -> None:

@@ -17,9 +17,10 @@ Ask = Callable[[str, Request], Outcome]
 
 
 def make_request(
-    number: int = 17, *, text: str = "Привет 😀", left_s: float = 60, timeout_s: float = 10
+    number: int = 17, *, text: str = "Привет 😀", left_s: float = 60, timeout_s: float = 10, begin_s: float = 60
 ) -> Request:
-    return Request(number, "79001234567", text, deadline=time.monotonic() + left_s, timeout_s=timeout_s)
+    now = time.monotonic()
+    return Request(number, "79001234567", text, now + left_s, timeout_s, begin_by=now + begin_s)
 
 
 def carry(line: Line, requests: Sequence[Request]) -> list[Delivery]:
@@ -181,6 +182,41 @@ def test_nothing_is_sent_when_the_deadline_has_passed_or_is_too_near(
 ) -> None:
     assert meaning(ask(gateway.url, make_request(left_s=left_s))) == (Kind.NOT_SENT, Cause.NOT_BEGUN)
     assert gateway.journal() == []
+
+
+@pytest.mark.parametrize("begin_s", [-3600, 0, 0.2])
+def test_nothing_is_begun_when_the_window_has_closed_or_is_about_to(
+    gateway: GatewayProcess, ask: Ask, begin_s: float
+) -> None:
+    assert meaning(ask(gateway.url, make_request(begin_s=begin_s))) == (Kind.NOT_SENT, Cause.NOT_BEGUN)
+    assert gateway.journal() == []
+
+
+def test_what_was_begun_inside_the_window_is_answered_after_it(gateway: GatewayProcess, ask: Ask) -> None:
+    gateway.control(latency="700ms")
+
+    assert meaning(ask(gateway.url, make_request(begin_s=0.5))) == (Kind.SENT, Cause.ACCEPTED)
+
+
+def test_a_connection_that_comes_after_the_window_is_not_used(ask: Ask) -> None:
+    began = time.monotonic()
+    with not_taking() as url:
+        outcome = ask(url, make_request(begin_s=0.5))
+
+    assert meaning(outcome) == (Kind.NOT_SENT, Cause.NO_CONNECTION)
+    assert time.monotonic() - began < 5
+
+
+def test_no_limit_is_rounded_up(gateway: GatewayProcess) -> None:
+    gateway.control(faults={"hang": 1})
+    limits = [5.1, 5.3, 5.5, 5.7, 5.9]
+    requests = [make_request(number, left_s=limit) for number, limit in enumerate(limits, start=1)]
+
+    with Line(url=gateway.url, token=TOKEN, capacity=10) as line:
+        came = carry(line, requests)
+
+    late = {delivery.request.id: delivery.duration_s - limits[delivery.request.id - 1] for delivery in came}
+    assert max(late.values()) < 0.3
 
 
 def test_a_short_timeout_is_no_deadline(gateway: GatewayProcess, ask: Ask) -> None:

@@ -257,3 +257,13 @@ def test_work_is_due_only_when_a_claim_would_find_some() -> None:
     assert not queue.due_exists(SUMMER + timedelta(hours=2))
     assert claim(mailing, now=SUMMER)
     assert not queue.due_exists(SUMMER)
+
+
+def test_a_job_knows_when_its_clients_window_closes() -> None:
+    make_client(timezone="Europe/Moscow")
+    make_client(timezone="Asia/Yekaterinburg")
+    mailing = make_running_mailing(send_from=time(10), send_until=time(20), ends_at=FAR)
+
+    jobs = queue.claim(mailing, 2, now=SUMMER, lease_s=LEASE_S)
+
+    assert {job.closes_at for job in jobs} == {SUMMER.replace(hour=15), SUMMER.replace(hour=17)}
