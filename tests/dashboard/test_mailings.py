@@ -13,7 +13,7 @@ from mailings.policy import Reason, State, Verdict
 from tests.makers import make_client, make_clients, make_jobs, make_mailing, make_running_mailing, make_settlements
 
 pytestmark = pytest.mark.django_db
-START = timezone.localtime(clock.now()).replace(second=0, microsecond=0) + timedelta(hours=3)
+START = timezone.localtime().replace(second=0, microsecond=0) + timedelta(hours=3)
 PICKED = "%Y-%m-%dT%H:%M"  # what a browser's picker sends
 
 PLAN = {
