@@ -93,6 +93,7 @@ class ApiKey(Door):
         key = keys.find(text.strip()) if scheme.lower() == "bearer" else None
         if key is None:
             raise AuthenticationError
+        structlog.contextvars.bind_contextvars(api_key=key.prefix)
         return _actor(request, api_key=key)
 
 

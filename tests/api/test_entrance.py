@@ -132,6 +132,17 @@ def test_a_revoked_or_expired_key_is_refused_at_once(operator: Program, field: s
     assert operator.get("/clients").status_code == 401
 
 
+def test_the_log_tells_which_key_it_was_and_not_the_key(
+    operator: Program, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        operator.get("/clients")
+
+    text = "\n".join(record.getMessage() for record in caplog.records)
+    assert f"'api_key': '{operator.key.prefix}'" in text
+    assert operator.headers["Authorization"].split("_", 2)[2] not in text
+
+
 def test_a_key_that_loses_its_role_loses_it_at_once(operator: Program) -> None:
     assert operator.post("/clients", CLIENT).status_code == 201
 
