@@ -1,8 +1,9 @@
-"""Every page, in both languages, both themes and both widths: no error, no violation, nothing sideways."""
+"""Every page, in both languages, both themes and both widths: no error, no barrier, nothing sideways."""
 
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
@@ -14,6 +15,7 @@ from tests.journeys.conftest import OpenPage
 from tests.makers import make_clients, make_jobs, make_mailing, make_running_mailing, make_settlements
 
 LONG = "Слово" * 40
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 def addresses(mailing: Mailing, message: Message) -> list[str]:
@@ -53,26 +55,30 @@ def sideways(page: Page) -> int:
 
 @pytest.mark.parametrize(
     ("width", "theme", "language"),
-    [(1280, "light", "en"), (1280, "dark", "ru"), (360, "light", "ru"), (360, "dark", "en")],
+    [(1280, "light", "en"), (360, "dark", "ru")],
 )
 def test_every_page_opens_cleanly(
     width: int, theme: str, language: str, every_address: list[str], signed_in: OpenPage
 ) -> None:
     page = signed_in(width=width, theme=theme)
     page.context.add_cookies([{"name": "django_language", "value": language, "url": page.url}])
-    opened, wide = 0, {}
+    opened, wide, barriers = 0, {}, []
 
     for address in every_address:
         if is_page(page, address):
             page.goto(address)
             expect(page.locator("html")).to_have_attribute("lang", language)
-            expect(page.locator("h1, #audience").first).to_be_visible()
+            expect(page.locator("h1")).to_be_visible()
             opened += 1
             if sideways(page) > 0:
                 wide[address] = sideways(page)
+            barriers += [
+                f"{address}: {one['id']}" for one in Axe().run(page, options=RULES).response["violations"]
+            ]
 
     assert opened >= 14
     assert wide == {}
+    assert barriers == []
 
 
 def test_everything_works_without_a_script(every_address: list[str], signed_in: OpenPage) -> None:
