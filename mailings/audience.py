@@ -79,14 +79,17 @@ def materialise(mailing_id: int, *, now: datetime, chunk: int = CHUNK) -> bool:
         open_states = (MailingState.RUNNING, MailingState.PAUSED)
         if here.filter(state__in=open_states).update(audience_cursor=end):
             chosen = reachable(plan_of(mailing).filter).filter(id__gt=start, id__lte=end)
-            zones = list(chosen.order_by().values_list("timezone", flat=True).distinct())
-            queue.add_zones((mailing_id, zone) for zone in zones)
-            tally.add({(mailing_id, State.QUEUED): _insert(mailing_id, chosen, now)}, now)
+            added = _insert(mailing_id, chosen, now)
+            queue.add_zones((mailing_id, zone) for zone in added)
+            tally.add({(mailing_id, State.QUEUED): added.total()}, now)
     return end < mailing.audience_until
 
 
-def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> int:
-    """One INSERT … SELECT: the rows never pass through this process. Returns how many were added."""
+def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> Counter[str]:
+    """One INSERT … SELECT. Returns how many were added per zone: of all of a row, only that passes through here.
+
+    The zones come from the rows themselves: a client may move between this statement and any other.
+    """
     columns: dict[str, Any] = {  # expressions of several kinds
         "mailing_id": Value(mailing_id),
         "client_id": F("id"),
@@ -111,8 +114,10 @@ def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> int:
     # a client who is being deleted or opts out at this moment is waited for, and left out when he is gone
     lock = "FOR KEY SHARE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({quoted}) {select} {lock} ON CONFLICT DO NOTHING", parameters)
-        return int(cursor.rowcount)
+        cursor.execute(
+            f"INSERT INTO {table} ({quoted}) {select} {lock} ON CONFLICT DO NOTHING RETURNING timezone", parameters
+        )
+        return Counter(zone for (zone,) in cursor.fetchall())
 
 
 def refresh_plan() -> None:
