@@ -47,7 +47,7 @@ class WorkerProcess:
         family = self.children()
         self.process.kill()
         self.process.wait()
-        until(lambda: not any(_is_alive(pid) for pid in family))
+        until(lambda: not any(is_alive(pid) for pid in family))
 
     def stop(self) -> int:
         """As a deployment would; its exit code."""
@@ -84,7 +84,8 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """A zombie is not: in a container nobody may be there to take the exit codes of orphans."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except OSError:

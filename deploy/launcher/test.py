@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.launcher import bootstrap, debian
-from deploy.launcher.bootstrap import BASE, DEV, LOGS, POSTGRES, PYTHON, ROOT, VAR
+from deploy.launcher.bootstrap import BASE, DEV, LOGS, POSTGRES, PYTHON, ROOT, VAR, VENV
 from deploy.launcher.speech import guarded, say, working
 
 CHECKS = {
@@ -20,7 +20,8 @@ CHECKS = {
     "floors": ["-c", "from importlinter.cli import lint_imports_command as lint; lint()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
 }
-DATABASES = ("sqlite", "postgresql")
+PARALLEL = ("-n", "2", "--dist", "worksteal")
+PYTEST = {"sqlite": PARALLEL, "postgresql": (*PARALLEL, "--database-only")}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     _need_postgres()
     _need_browser()
     steps = [_check(title, command) for title, command in CHECKS.items()]
-    steps += [_tests(database) for database in DATABASES]
+    steps += [_tests(database) for database in PYTEST]
     return _summary(steps)
 
 
@@ -62,8 +63,13 @@ def _need_postgres() -> None:
 
 
 def _need_browser() -> None:
-    if not any(map(shutil.which, BROWSERS)):
-        debian.install(["chromium"], what="Chromium", log=LOGS / "apt.log")
+    """Chromium, and a library that Playwright's driver needs and a bare system does not have."""
+    packages = [] if any(map(shutil.which, BROWSERS)) else ["chromium"]
+    driver = next(VENV.glob("lib/python*/site-packages/playwright/driver/node"))
+    if subprocess.run([driver, "--version"], capture_output=True, check=False).returncode:
+        packages.append("libatomic1")
+    if packages:
+        debian.install(packages, what="A browser for the tests", log=LOGS / "apt.log")
 
 
 def _check(title: str, command: list[str]) -> Step:
@@ -83,14 +89,14 @@ def _check(title: str, command: list[str]) -> Step:
 
 
 def _tests(database: str) -> Step:
-    """All of pytest on one database. No test at all is a failure (pytest's exit code 5)."""
+    """pytest on one database. No test at all is a failure (pytest's exit code 5)."""
     say(f"\npytest on {database}")
     started = time.monotonic()
     report = VAR / "tests" / f"{database}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     done = subprocess.run(
-        [PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", f"--junitxml={report}"],
+        [PYTHON, "-m", "pytest", *PYTEST[database], f"--junitxml={report}"],
         cwd=ROOT,
         env={**os.environ, "VESTNIK_TEST_DATABASE": database},
         check=False,

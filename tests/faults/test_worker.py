@@ -25,7 +25,7 @@ from mailings.models import Attempt, Mailing, Message
 from mailings.plans import Plan
 from mailings.policy import State
 from tests.gateway_process import GatewayProcess
-from tests.worker_process import WorkerProcess, until
+from tests.worker_process import WorkerProcess, is_alive, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -232,7 +232,7 @@ def test_a_worker_whose_child_was_killed_gives_up_with_70(start_worker: StartWor
     kill(family[victim], signal.SIGKILL)
 
     assert worker.process.wait(30) == 70
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
+    until(lambda: not any(map(is_alive, family)))
 
 
 def test_a_window_open_in_half_of_the_zones_sends_to_exactly_that_half(
