@@ -1,21 +1,18 @@
-"""The JSON API: the routers put together, who is let in, and the one shape of errors."""
+"""The JSON API: the routers put together, who is let in, and the document."""
 
 import json
-from collections.abc import Callable
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, AuthorizationError, HttpError, ValidationError
+from ninja.errors import AuthenticationError, AuthorizationError, HttpError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.parser import Parser
@@ -30,16 +27,11 @@ from accounts.models import ApiKey as StoredKey
 from accounts.models import User
 from accounts.roles import Role
 from clients.api import router as clients_router
-from clients.models import Client
-from clients.operations import Invalid, PhoneTaken
+from config import refusals
 from mailings.api import router as mailings_router
-from mailings.models import Mailing, Message
-from mailings.operations import NoMatches, Overdue, Refused
-from mailings.schemas_in import PLACES
 
 PREFIX = "/api/v1/"
 READING = ("GET",)
-PROBLEMS, PLACE_LENGTH = 100, 100  # an answer to nonsense is not as long as the nonsense
 
 DESCRIPTION = """
 Everything the console does, for programs. See `docs/api.md` for a tour.
@@ -127,7 +119,7 @@ def _refuse_foreign_body(request: HttpRequest) -> None:
     if request.headers.get("Transfer-Encoding"):
         raise HttpError(411, "The body needs a Content-Length")  # Django would take it for an empty one
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) == 0:
+    if not (length.isascii() and length.isdigit()) or int(length) == 0:
         return
     if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise HttpError(413, "The body is larger than 5 MB")
@@ -209,115 +201,7 @@ api = Api(
 )
 api.add_router("clients", clients_router)
 api.add_router("", mailings_router)
-
-
-# -- errors --------------------------------------------------------------------------------------------
-
-
-def _sentence(status: int, detail: Any) -> HttpResponse:
-    return HttpResponse(to_json({"detail": detail}), status=status, content_type="application/json; charset=utf-8")
-
-
-def _fields(errors: list[dict[str, Any]]) -> HttpResponse:
-    shown = [
-        {
-            "loc": [place[:PLACE_LENGTH] if isinstance(place, str) else place for place in error["loc"]],
-            "msg": error["msg"].removeprefix("Value error, "),
-            "type": error["type"],
-        }
-        for error in errors[:PROBLEMS]
-    ]
-    return _sentence(422, shown)
-
-
-@api.exception_handler(HttpError)
-def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    response = _sentence(error.status_code, error.message)
-    if error.status_code == HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = 'Bearer realm="vestnik"'
-    return response
-
-
-@api.exception_handler(ValidationError)
-def _bad_fields(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    for problem in error.errors:
-        place = list(problem["loc"])
-        if place[:2] == ["body", "body"]:  # the second is the name of the handler's parameter
-            del place[1]
-        problem["loc"] = place
-    return _fields(error.errors)
-
-
-@api.exception_handler(Invalid)
-def _invalid(request: HttpRequest, error: Invalid) -> HttpResponse:
-    return _fields(
-        [
-            {"loc": ["body", *PLACES.get(name, (name,))], "msg": text, "type": "value_error"}
-            for name, text in error.errors.items()
-        ]
-    )
-
-
-def _answer_with(status: int, sentence: str | None = None) -> Callable[[HttpRequest, Any], HttpResponse]:
-    return lambda request, error: _sentence(status, sentence or str(error))
-
-
-for kind, status, sentence in (
-    (Client.DoesNotExist, 404, "Client not found"),
-    (Mailing.DoesNotExist, 404, "Mailing not found"),
-    (Message.DoesNotExist, 404, "Message not found"),
-    (NoMatches, 404, None),
-    (PhoneTaken, 409, None),
-    (Refused, 409, None),
-    (Overdue, 422, "Overdue mailing"),
-    (RequestDataTooBig, 413, "The body is larger than 5 MB"),
-    (UnreadablePostError, 400, "The body broke off"),
-):
-    api.add_exception_handler(kind, _answer_with(status, sentence))
-
-
-@api.exception_handler(Exception)
-def _our_fault(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Django logs it loudly and makes it a 500."""
-    raise error
-
-
-def not_found(request: HttpRequest) -> HttpResponse:
-    """Any other address under /api/."""
-    return _sentence(404, "Not Found")
-
-
-def or_page(status: int, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Django's handler of a status: a program gets JSON, a person the page."""
-
-    def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not is_for_programs(request):
-            return page(request, *args, **kwargs)
-        return _sentence(status, HTTPStatus(status).phrase)
-
-    return handler
-
-
-def is_for_programs(request: HttpRequest) -> bool:
-    return request.path_info == "/api" or request.path_info.startswith("/api/")
-
-
-def rim(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: whoever below it refuses, a program gets JSON, never a page; nothing is cached."""
-
-    def answer(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        if not is_for_programs(request):
-            return response
-        response["Cache-Control"] = "no-store"
-        is_json = response.get("Content-Type", "").startswith("application/json")
-        if response.status_code >= HTTPStatus.BAD_REQUEST and not is_json:
-            response.content = to_json({"detail": HTTPStatus(response.status_code).phrase})
-            response["Content-Type"] = "application/json; charset=utf-8"
-            response["Content-Length"] = str(len(response.content))
-        return response
-
-    return answer
+refusals.teach(api)
 
 
 # -- the document --------------------------------------------------------------------------------------

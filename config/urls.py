@@ -4,7 +4,7 @@ from allauth.account.views import login, logout
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.i18n import set_language
 
-from config import api
+from config import api, refusals
 from dashboard import errors
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -13,13 +13,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-out/", logout, name="account_logout"),
     path("language/", set_language, name="set_language"),
     path("api/v1/", api.api.urls),
-    re_path("^api(?:/|$)", api.not_found),
+    re_path("^api(?:/|$)", refusals.not_found),
     path("openapi.json", api.openapi, name="openapi"),
     path("docs/", api.docs, name="docs"),
     path("", include("dashboard.urls")),
 ]
 
-handler400 = api.or_page(400, errors.bad_request)
-handler403 = api.or_page(403, errors.not_allowed)
-handler404 = api.or_page(404, errors.not_found)
-handler500 = api.or_page(500, errors.server_error)
+handler400 = refusals.or_page(400, errors.bad_request)
+handler403 = refusals.or_page(403, errors.not_allowed)
+handler404 = refusals.or_page(404, errors.not_found)
+handler500 = refusals.or_page(500, errors.server_error)
