@@ -122,7 +122,7 @@ def change(actor: Actor, client_id: int, **values: Any) -> Client:
     """
     try:
         with transaction.atomic():
-            client = Client.objects.select_for_update().get(pk=client_id)
+            client = Client.objects.select_for_update(no_key=True).get(pk=client_id)
             before = {name: getattr(client, name) for name in FIELDS}
             kept = {name: value for name, value in before.items() if name != "operator_code"}
             good = validated({**kept, **values})
@@ -194,7 +194,7 @@ def opt_out(actor: Actor, client_id: int) -> Client:
 def allow_again(actor: Actor, client_id: int) -> Client:
     """He may be written to again, by mailings that start from now on. Raises Client.DoesNotExist."""
     with transaction.atomic():
-        client = Client.objects.select_for_update().get(pk=client_id)
+        client = Client.objects.select_for_update(no_key=True).get(pk=client_id)
         if client.opted_out_at is not None:
             client.opted_out_at, client.updated_at = None, timezone.now()
             client.save(update_fields=["opted_out_at", "updated_at"])
@@ -213,7 +213,7 @@ def put_many(actor: Actor, rows: Sequence[object]) -> BatchResult:
         wanted = _by_phone(rows, result)
         known = {
             client.phone: client
-            for client in Client.objects.select_for_update().filter(phone__in=wanted).order_by("id")
+            for client in Client.objects.select_for_update(no_key=True).filter(phone__in=wanted).order_by("id")
         }
         new: list[Client] = []
         changed: list[Client] = []

@@ -301,7 +301,8 @@ def _visible(mailing_id: int) -> Mailing:
 
 
 def _locked(mailing_id: int) -> Mailing:
-    return Mailing.objects.visible().select_for_update().get(pk=mailing_id)
+    # its id stays: what is claimed or settled of it, and refers to it, need not wait for the verb
+    return Mailing.objects.visible().select_for_update(no_key=True).get(pk=mailing_id)
 
 
 def _allow(mailing: Mailing, state: MailingState, *, otherwise: str) -> None:
