@@ -12,6 +12,7 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -48,13 +49,24 @@ def _guard(needs: Role, methods: list[str]) -> Callable[[View], View]:
                 return _to_sign_in(request)
             if not may(request, needs):
                 raise PermissionDenied
-            return view(request, *args, **kwargs)
+            response = _shown(view, request, *args, **kwargs)
+            patch_vary_headers(response, ["HX-Request"])
+            patch_cache_control(response, no_store=True)
+            return response
 
         allowed = require_http_methods(methods)(guarded)
         allowed.needs = needs  # type: ignore[attr-defined]  # read by the test of all routes
         return cast(View, allowed)
 
     return decorate
+
+
+def _shown(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """The view's answer; what somebody else deleted a moment ago is no page."""
+    try:
+        return view(request, *args, **kwargs)
+    except (Client.DoesNotExist, Mailing.DoesNotExist) as error:
+        raise Http404 from error
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

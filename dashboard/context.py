@@ -23,6 +23,7 @@ class Place:
     icon: str
     address: str
     is_current: bool
+    key: str = ""
     only_wide: bool = False
 
 
@@ -39,15 +40,16 @@ def console(request: HttpRequest) -> dict[str, Any]:
 def places(request: HttpRequest) -> list[Place]:
     here = request.path
 
-    def place(label: str | Promise, icon: str, name: str) -> Place:
+    def place(label: str | Promise, icon: str, name: str, key: str) -> Place:
         address = reverse(name)
-        return Place(label, icon, address, here == address if address == "/" else here.startswith(address))
+        is_current = here == address if address == "/" else here.startswith(address)
+        return Place(label, icon, address, is_current, key)
 
     return [
-        place(_("Dashboard"), "layout-dashboard", "dashboard"),
-        place(_("Mailings"), "speakerphone", "mailings"),
-        place(_("Clients"), "address-book", "clients"),
-        place(_("Messages"), "message-2", "messages"),
-        place(_("Statistics"), "chart-bar", "statistics"),
+        place(_("Dashboard"), "layout-dashboard", "dashboard", "d"),
+        place(_("Mailings"), "speakerphone", "mailings", "m"),
+        place(_("Clients"), "address-book", "clients", "c"),
+        place(_("Messages"), "message-2", "messages", "e"),
+        place(_("Statistics"), "chart-bar", "statistics", "s"),
         Place(_("API docs"), "api", "/docs/", is_current=False, only_wide=True),
     ]

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.cache import patch_cache_control, patch_vary_headers
 from django_htmx.middleware import HtmxDetails
 
 
@@ -17,13 +16,8 @@ def wants_fragment(request: HttpRequest) -> bool:
 def page_or_fragment(
     request: HttpRequest, page: str, fragment: str, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """The page for a person, or the moving part of it for htmx, from the same context. Never stored."""
-    fragment_is_wanted = wants_fragment(request)
-    context["is_fragment"] = fragment_is_wanted
-    response = render(request, fragment if fragment_is_wanted else page, context, status=status)
-    patch_vary_headers(response, ["HX-Request"])
-    patch_cache_control(response, no_store=True)
-    return response
+    """The page for a person, or the moving part of it for htmx, from the same context."""
+    return render(request, fragment if wants_fragment(request) else page, context, status=status)
 
 
 def leave_for(url: str) -> HttpResponse:

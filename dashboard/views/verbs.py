@@ -13,12 +13,15 @@ from accounts.journal import Actor
 from accounts.roles import Role
 from dashboard import access, progress, refusals
 from mailings import audience, operations, placeholders, queries
-from mailings.models import Mailing
+from mailings.models import Mailing, MailingState
+from mailings.operations import OVER
 from mailings.plans import plan_of
 from mailings.policy import State
 
 TYPED_ABOVE = 10_000
 REVIEWED = ("launch", "cancel", "delete")
+    OVER, ("launch", "cancel")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,20 @@ def reviewed(mailing: Mailing, verb: str) -> Reviewed:
     return Reviewed(verb, measured.count, measured, examples)
 
 
+def _is_due(mailing: Mailing, verb: str) -> bool:
+    """Whether the mailing's state leaves anything to decide: a page may be older than the state."""
+    if verb == "launch":
+        return mailing.state == MailingState.DRAFT
+    return verb == "delete" or mailing.state not in OVER
+
+
 @access.page(Role.OPERATOR)
 def review(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if verb not in REVIEWED:
         raise Http404
     mailing = access.mailing(pk)
+    if not _is_due(mailing, verb):
+        return redirect("mailing", pk)
     context = {"mailing": mailing, "reviewed": reviewed(mailing, verb)}
     return render(request, f"mailings/review_{verb}.html", context)
 

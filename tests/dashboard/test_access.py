@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client as Browser
+from django.test import RequestFactory
 from django.urls import URLPattern, get_resolver, reverse
 
-from accounts.models import JournalEntry
+from accounts.journal import SERVICE
+from accounts.models import JournalEntry, User
 from accounts.roles import Role
-from dashboard import urls
+from clients import operations
+from dashboard import access, urls
 from mailings.models import Mailing, Message
 from tests.makers import make_running_mailing
 
@@ -34,7 +38,7 @@ def methods(browser: Browser, address: str) -> set[str]:
 
 
 def address(route: URLPattern, mailing: Mailing, message: Message) -> str:
-    known: dict[str, Any] = {"verb": "launch", "pk": mailing.pk}
+    known: dict[str, Any] = {"verb": "delete", "pk": mailing.pk}
     if str(route.name).startswith("client"):
         known["pk"] = message.client_id
     if str(route.name).startswith("message"):
@@ -168,3 +172,21 @@ def test_hostile_ids_are_no_page(place: str, pk: str, operator: Browser) -> None
     answer = operator.get(known.replace("/1", f"/{pk}", 1))
 
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["dashboard", "clients", "client_new", "mailings", "mailing_new", "statistics"])
+def test_no_page_with_data_is_stored(name: str, operator: Browser) -> None:
+    assert operator.get(reverse(name))["Cache-Control"] == "no-store"
+
+
+def test_what_somebody_else_deleted_a_moment_ago_is_no_page(db: None) -> None:
+    @access.page()
+    def late(request: HttpRequest) -> HttpResponse:
+        operations.delete(SERVICE, client_id=0)
+        return HttpResponse()
+
+    request = RequestFactory().get("/")
+    request.user = User(role=Role.VIEWER)
+
+    with pytest.raises(Http404):
+        late(request)

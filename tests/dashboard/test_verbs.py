@@ -171,3 +171,14 @@ def test_a_mailing_that_started_meanwhile_says_so(operator: Browser) -> None:
 
     assert "was launched already" in page
     assert operations.finish_done(clock.now()) == 0
+
+
+@pytest.mark.parametrize(("draft", "verb"), [(False, "launch"), (True, "cancel")])
+def test_there_is_nothing_to_review_when_the_state_forbids_it(draft: bool, verb: str, operator: Browser) -> None:
+    mailing = make_mailing(draft=draft)
+    if draft:
+        press(operator, "cancel", mailing)
+
+    answer = operator.get(reverse("mailing_review", args=[mailing.pk, verb]))
+
+    assert answer["Location"] == reverse("mailing", args=[mailing.pk])

@@ -64,3 +64,14 @@ def test_a_client_opts_out_and_is_deleted(signed_in: OpenPage) -> None:
 
     expect(page.get_by_text("The directory is empty")).to_be_visible()
     assert not Client.objects.exists()
+
+
+def test_keys_lead_to_pages(signed_in: OpenPage) -> None:
+    page = signed_in()
+
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    expect(page.get_by_role("heading", name="Clients", level=1)).to_be_visible()
+
+    page.keyboard.press("n")
+    expect(page.get_by_role("heading", name="New client", level=1)).to_be_visible()
