@@ -20,8 +20,6 @@ from mailings.policy import State
 
 TYPED_ABOVE = 10_000
 REVIEWED = ("launch", "cancel", "delete")
-    OVER, ("launch", "cancel")
-)
 
 
 @dataclass(frozen=True, slots=True)
