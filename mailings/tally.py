@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, Sum, Value
 
 from mailings.models import Message, Tally
 from mailings.policy import State
@@ -78,16 +78,15 @@ def _squash_one(mailing_id: int, state: str, minute: datetime) -> int:
 
 
 def differences() -> list[tuple[int, State, int, int]]:
-    """Where the tally and a recount of the messages differ: (mailing id, state, counted, tallied)."""
+    """Where the tally and a recount of the messages differ: (mailing id, state, counted, tallied).
+
+    One statement, so that both are seen at the same instant: what moves meanwhile is no difference.
+    """
+    recount = Message.objects.order_by().values_list("mailing", "state", Value(1)).annotate(number=Count("id"))
+    sums = Tally.objects.order_by().values_list("mailing", "state", Value(0)).annotate(number=Sum("delta"))
     counted: Changes = Counter()
-    for mailing_id, state, number in (
-        Message.objects.order_by().values_list("mailing", "state").annotate(Count("id"))
-    ):
-        counted[mailing_id, State(state)] = number
     tallied: Changes = Counter()
-    for mailing_id, state, total in (
-        Tally.objects.order_by().values_list("mailing", "state").annotate(Sum("delta"))
-    ):
-        tallied[mailing_id, State(state)] = total
+    for mailing_id, state, is_recount, number in recount.union(sums, all=True):
+        (counted if is_recount else tallied)[mailing_id, State(state)] = number
     keys = sorted(counted.keys() | tallied.keys())
     return [(*key, counted[key], tallied[key]) for key in keys if counted[key] != tallied[key]]
