@@ -6,25 +6,34 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 MEASURED_EVERY_S = 60.0
+STEP_S = 0.1
 
 
 class _Offset:
-    """How far the database's clock is ahead of ours, and when that was measured."""
+    """How far the database's clock is ahead of ours, and when that was measured, by two clocks of this machine."""
 
     ahead = timedelta(0)
     measured_at: float | None = None
+    wall_at = 0.0
 
     @classmethod
     def current(cls) -> timedelta:
-        moment = time.monotonic()
-        if cls.measured_at is None or moment - cls.measured_at > MEASURED_EVERY_S:
-            cls.ahead, cls.measured_at = _measure(), moment
+        moment, wall = time.monotonic(), time.time()
+        if cls.measured_at is None or cls._is_stale(moment - cls.measured_at, wall - cls.wall_at):
+            cls.ahead = _measure()
+            cls.measured_at, cls.wall_at = time.monotonic(), time.time()
         return cls.ahead
+
+    @staticmethod
+    def _is_stale(elapsed_s: float, by_the_wall_s: float) -> bool:
+        """It was long ago, or our clock was set since then (or the machine slept)."""
+        return elapsed_s > MEASURED_EVERY_S or abs(by_the_wall_s - elapsed_s) > STEP_S
 
 
 def now() -> datetime:
     """The present instant by the database's clock (UTC)."""
-    return datetime.now(UTC) + _Offset.current()
+    ahead = _Offset.current()  # first: measuring takes a while
+    return datetime.now(UTC) + ahead
 
 
 def instant(unix_s: float) -> datetime:
@@ -40,6 +49,7 @@ def forget() -> None:
 def _measure() -> timedelta:
     if connection.vendor != "postgresql":
         return timedelta(0)  # SQLite is in this process: its clock is ours
+    connection.ensure_connection()  # the way there and back is measured, not the making of a connection
     before = datetime.now(UTC)
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
