@@ -73,3 +73,14 @@ def test_a_private_postgres_is_durable_when_asked_and_gone_afterwards(durable: b
 
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(host="127.0.0.1", port=urlsplit(url).port, user="postgres")
+
+
+@pytest.mark.django_db
+def test_a_server_that_has_vanished_is_noticed() -> None:
+    connection.ensure_connection()
+
+    if not ON_SQLITE:
+        session = connection.connection.get_dsn_parameters()
+        silence_s = int(session["keepalives_idle"]) + 3 * int(session["keepalives_interval"])
+        assert silence_s <= 30
+        assert 0 < int(session["tcp_user_timeout"]) <= 30_000
