@@ -78,7 +78,8 @@ def _launch_to(clients: int) -> None:
     now = clock.now()
     plan = Plan(text="Hello", starts_at=now, ends_at=now + timedelta(minutes=5))
     mailing = operations.create(SERVICE, plan, everyone=True)
-    audience.materialise(mailing.pk, now=clock.now())
+    while audience.materialise(mailing.pk, now=clock.now()):
+        pass  # on PostgreSQL the ids go on from test to test, so the first chunk may hold nobody
 
 
 def _closing(work: Callable[[], int]) -> int:
