@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
 from clients import operations as directory
-from clients.models import Client
+from clients.models import ZONES, Client
 from clients.operations import PhoneTaken
 from mailings import audience, clock, operations, queue, tally
 from mailings.models import Attempt, Mailing, MailingState, Message
@@ -358,3 +358,26 @@ def test_messages_follow_clients_who_move_while_they_are_claimed() -> None:
     assert len(jobs) == len({job.id for job in jobs}) == 30
     assert Message.objects.filter(state=State.SENDING).count() == 30
     assert tally.differences() == []
+
+
+def test_no_message_is_in_a_zone_that_the_claim_does_not_know() -> None:
+    zones = sorted(ZONES)
+    for _ in range(ROUNDS):
+        clients = make_clients(100, timezone="UTC")
+        mailing = make_mailing(starts_at=clock.now())
+        Mailing.objects.filter(pk=mailing.pk).update(audience_cursor=clients[0].pk - 1)
+
+        def move(clients: list[Client] = clients) -> None:
+            for client, zone in zip(clients, zones, strict=False):
+                directory.change(SERVICE, client.pk, timezone=zone)
+
+        def add(mailing: Mailing = mailing) -> None:
+            while audience.materialise(mailing.pk, now=clock.now(), chunk=2):
+                pass
+
+        no_errors(at_once(move, add))
+
+        known = set(mailing.zones.values_list("timezone", flat=True))
+        assert set(mailing.messages.values_list("timezone", flat=True)) <= known
+        assert len(claim(mailing, 200)) == 100
+        Client.objects.all().update(opted_out_at=clock.now())
