@@ -379,5 +379,6 @@ def test_no_message_is_in_a_zone_that_the_claim_does_not_know() -> None:
 
         known = set(mailing.zones.values_list("timezone", flat=True))
         assert set(mailing.messages.values_list("timezone", flat=True)) <= known
-        assert len(claim(mailing, 200)) == 100
+        # who moved unnoticed goes to his new zone at the first claim and is taken by the next
+        assert len(claim(mailing, 200) + claim(mailing, 200)) == 100
         Client.objects.all().update(opted_out_at=clock.now())
