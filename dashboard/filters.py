@@ -14,7 +14,9 @@ from clients import queries as directory
 from clients.models import Client
 from clients.queries import ClientFilter
 from dashboard import access
+from mailings import queries
 from mailings.models import Mailing, MailingState, Message, MessageReason, MessageState
+from mailings.policy import State
 
 WITHOUT_TAG = "-"
 CLIENTS_SOUGHT = 500
@@ -78,6 +80,19 @@ class MessageFilters(django_filters.FilterSet):  # type: ignore[misc]
         # the ids first: the database then takes the index over (client, mailing) instead of reading all messages
         ids = sought(text, self.request).values_list("id", flat=True)
         return found.filter(client__in=list(ids[:CLIENTS_SOUGHT]))
+
+
+class AllMessageFilters(MessageFilters):
+    """The messages of all mailings, among whom those in a rare state must be found quickly, too."""
+
+    state = django_filters.ChoiceFilter(
+        label=_("State"), choices=MessageState.choices, empty_label=_("Any state"), method="by_state"
+    )
+
+    def by_state(self, found: QuerySet[Message], name: str, state: str) -> QuerySet[Message]:
+        found = found.filter(state=state)
+        few = queries.mailings_with_few(State(state))
+        return found if few is None else found.filter(mailing__in=few)
 
 
 class PeriodFilters(django_filters.FilterSet):  # type: ignore[misc]

@@ -221,6 +221,17 @@ def arrived_since(moment: datetime, *, mailing_ids: Iterable[int] | None = None)
     return grown
 
 
+def mailings_with_few(state: State, *, few: int = 10_000) -> list[int] | None:
+    """The mailings whose messages are in `state`, when these are few altogether; None when they are many.
+
+    Few are found by the index of their mailings; many are soon met in the order of the ids.
+    """
+    rows = Tally.objects.filter(state=state.value, mailing__deleted_at=None).order_by()
+    counted = rows.values_list("mailing").annotate(total=Sum("delta")).filter(total__gt=0)
+    numbers = dict(counted)
+    return list(numbers) if sum(numbers.values()) <= few else None
+
+
 def held(state: State = State.UNKNOWN) -> int:
     """How many messages of mailings at work wait in `state` for a person's decision."""
     at_work = Mailing.objects.visible().filter(state__in=(MailingState.RUNNING, MailingState.PAUSED)).order_by()

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from dashboard import access, htmx, paging
-from dashboard.filters import MessageFilters
+from dashboard.filters import AllMessageFilters
 from dashboard.tables import MessageTable
 from mailings import placeholders, queries
 from mailings.queries import MessageFilter
@@ -11,7 +11,7 @@ from mailings.queries import MessageFilter
 
 @access.page()
 def listing(request: HttpRequest) -> HttpResponse:
-    filters = MessageFilters(request.GET, queries.messages(MessageFilter()), request=request)
+    filters = AllMessageFilters(request.GET, queries.messages(MessageFilter()), request=request)
     page = paging.cut(filters.qs, request)
     context = {
         "filters": filters,

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from clients.models import Client
 from dashboard.wording import CAUSES, OUTCOMES, TONES
-from mailings import clock, queue
+from mailings import clock, queries, queue
 from mailings.gateway import Cause, Kind
 from mailings.models import Message
 from mailings.policy import Reason, State, Verdict
@@ -74,6 +74,28 @@ def test_messages_are_narrowed_by_the_clients_phone(operator: Browser) -> None:
     found = operator.get(reverse("messages"), {"client": "111 22 33"}).context["page"].rows
 
     assert [row.client_id for row in found] == [Client.objects.get(phone="79211112233").pk]
+
+
+@pytest.mark.parametrize(("state", "number"), [("sent", 2), ("queued", 3), ("failed", 0)])
+def test_messages_are_narrowed_by_state_over_all_mailings(state: str, number: int, operator: Browser) -> None:
+    mailing = make_running_mailing(clients=5)
+    sent = make_settlements(make_jobs(mailing, 2), Verdict(State.SENT, Reason.ACCEPTED))
+    queue.settle(sent, now=clock.now())
+    deleted = make_running_mailing()
+    operator.post(reverse("mailing_delete", args=[deleted.pk]))
+
+    rows = operator.get(reverse("messages"), {"state": state}).context["page"].rows
+
+    assert len(rows) == number
+    assert {row.state for row in rows} <= {state}
+
+
+def test_a_state_that_many_messages_have_is_not_looked_up_by_mailing(operator: Browser) -> None:
+    mailing = make_running_mailing(clients=3)
+
+    assert queries.mailings_with_few(State.QUEUED, few=2) is None
+    assert queries.mailings_with_few(State.QUEUED, few=3) == [mailing.pk]
+    assert queries.mailings_with_few(State.FAILED) == []
 
 
 @pytest.mark.parametrize("number", [1, 30])
