@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from config.logs import logger
 from mailings import bell, clock, leases, policy, queue
 from mailings.gateway import Cause, Delivery, Kind, Line, Request
 from mailings.models import Mailing
-from mailings.policy import Job
+from mailings.policy import Job, OnUnknown
 from mailings.queue import Settlement
 
 BUDGET_S = 20.0
@@ -205,14 +206,22 @@ class _Run:
         now = clock.now()
         begun = [delivery for delivery in deliveries if delivery.outcome.cause is not Cause.NOT_BEGUN]
         self._recent.extend(delivery.outcome.kind in DECIDED for delivery in begun)
-        well = policy.is_well(self._recent)
-        self.settled += queue.settle([self._settlement(delivery, now, well=well) for delivery in begun], now=now)
+        held = self._held(begun)
+        self.settled += queue.settle([self._settlement(delivery, held, now) for delivery in begun], now=now)
         if len(begun) < len(deliveries):
             not_begun = [d.request for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
             queue.release([self._jobs[request] for request in not_begun], now=now)
 
-    def _settlement(self, delivery: Delivery, now: datetime, *, well: bool) -> Settlement:
+    def _held(self, deliveries: Sequence[Delivery]) -> set[int]:
+        """The mailings whose unclear messages are held, as of now: a person may have said so in the meantime."""
+        unclear = [self._jobs[d.request].mailing_id for d in deliveries if d.outcome.kind is Kind.UNKNOWN]
+        holding = Mailing.objects.filter(pk__in=unclear, on_unknown=OnUnknown.HOLD)
+        return set(holding.values_list("pk", flat=True)) if unclear else set()
+
+    def _settlement(self, delivery: Delivery, held: set[int], now: datetime) -> Settlement:
         job, outcome = self._jobs[delivery.request], delivery.outcome
+        job = replace(job, on_unknown=OnUnknown.HOLD if job.mailing_id in held else OnUnknown.RESEND)
+        well = policy.is_well(self._recent)
         if outcome.cause is Cause.BUG:
             log.error("an exception nobody listed", message_id=job.id, detail=outcome.detail)
         return Settlement(

@@ -99,10 +99,8 @@ def test_a_package_is_imported_only_where_it_belongs(package: str, rooms: set[st
 
 
 CORE = [
-    *(
-        f"mailings/{name}.py"
-        for name in ("operations", "dispatch", "queue", "audience", "queries", "tally", "models")
-    ),
+    *(f"mailings/{name}.py" for name in ("operations", "dispatch", "audience", "queries", "tally", "models")),
+    *(f"mailings/queue/{name}.py" for name in ("claims", "outcomes", "closing", "transitions")),
     *(f"mailings/{name}.py" for name in ("plans", "policy", "gateway", "placeholders")),
     *(f"clients/{name}.py" for name in ("operations", "queries", "models", "phones", "texts")),
 ]

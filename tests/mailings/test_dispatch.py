@@ -162,6 +162,22 @@ def test_a_gateway_that_is_down_costs_nobody_his_message(gateway: GatewayProcess
     assert set(Message.objects.values_list("strikes", flat=True)) == {0}
 
 
+def test_hold_counts_for_what_was_in_flight_when_it_was_said(gateway: GatewayProcess) -> None:
+    gateway.control(latency="2s", faults={"500": 1})
+    mailing = make_running_mailing(clients=5)
+
+    def hold_once_in_flight() -> bool:
+        if gateway.stats()["in_flight"] == 5 and mailing.on_unknown != "hold":
+            operations.change(SERVICE, mailing.pk, on_unknown="hold")
+            mailing.on_unknown = "hold"
+        return False
+
+    run(stopping=hold_once_in_flight)
+
+    assert by_state(mailing) == {State.UNKNOWN: 5}
+    assert gateway.stats()["requests"] == 5
+
+
 def test_one_that_hangs_for_itself_holds_up_nobody(gateway: GatewayProcess, settings: Settings) -> None:
     settings.GATEWAY_CONCURRENCY = 4
     settings.GATEWAY_TIMEOUT = 1.5

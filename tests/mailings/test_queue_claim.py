@@ -9,9 +9,19 @@ from accounts.journal import SERVICE
 from clients import operations as directory
 from clients.models import Client
 from mailings import clock, operations, queue, tally
+from mailings.gateway import Cause
 from mailings.models import Mailing, MailingZone, Message
-from mailings.policy import OnUnknown, Reason, State, Window, is_open
-from tests.makers import LEASE_S, make_client, make_clients, make_jobs, make_mailing, make_running_mailing
+from mailings.policy import OnUnknown, Reason, State, Verdict, Window, is_open
+from tests.makers import (
+    LEASE_S,
+    make_client,
+    make_clients,
+    make_jobs,
+    make_mailing,
+    make_outcome,
+    make_running_mailing,
+    make_settlements,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -267,3 +277,19 @@ def test_a_job_knows_when_its_clients_window_closes() -> None:
     jobs = queue.claim(mailing, 2, now=SUMMER, lease_s=LEASE_S)
 
     assert {job.closes_at for job in jobs} == {SUMMER.replace(hour=15), SUMMER.replace(hour=17)}
+
+
+def test_what_waits_to_be_sent_again_is_held_once_the_mailing_says_hold() -> None:
+    mailing = make_running_mailing(clients=3)
+    first = make_jobs(mailing, 1)
+    again = Verdict(State.QUEUED, Reason.RETRY_UNKNOWN, clock.now())
+    queue.settle(make_settlements(first, again, make_outcome(Cause.NO_ANSWER)), now=clock.now())
+
+    mailing = operations.change(SERVICE, mailing.pk, on_unknown="hold")
+    jobs = queue.claim(mailing, 3, now=clock.now(), lease_s=30)
+
+    assert first[0].id not in {job.id for job in jobs}
+    assert len(jobs) == 2
+    message = Message.objects.get(pk=first[0].id)
+    assert (message.state, message.reason) == (State.UNKNOWN, Reason.NO_ANSWER)
+    assert tally.differences() == []

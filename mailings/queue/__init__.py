@@ -1,0 +1,28 @@
+"""The doorkeeper of a message's state: nobody else changes it.
+
+Every transition is a conditional update with the rows locked in the same transaction, and writes its deltas
+into the tally. A row in `sending` belongs to the claim whose token it carries, until its lease passes.
+"""
+
+from mailings.queue.claims import claim, due_exists, running
+from mailings.queue.closing import close, forget_clients, requeue_failed, stop_clients
+from mailings.queue.outcomes import Settlement, recover, release, settle
+from mailings.queue.transitions import OPEN, STEP, add_zones, move_zones
+
+__all__ = [
+    "OPEN",
+    "STEP",
+    "Settlement",
+    "add_zones",
+    "claim",
+    "close",
+    "due_exists",
+    "forget_clients",
+    "move_zones",
+    "recover",
+    "release",
+    "requeue_failed",
+    "running",
+    "settle",
+    "stop_clients",
+]

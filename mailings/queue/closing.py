@@ -1,0 +1,65 @@
+"""Ending what waits, and putting back what failed: by a person's will, or because the mailing is over."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from mailings import policy
+from mailings.gateway import Kind
+from mailings.models import Attempt, Mailing, MailingState, Message
+from mailings.policy import Reason, State
+from mailings.queue.transitions import OPEN, STEP, note, shift
+
+
+def close(mailing: Mailing, *, now: datetime) -> bool:
+    """Closes a step of the waiting messages of a mailing that is over. True when none is open any more.
+
+    Expired when the end came, cancelled when a person stopped it, unknown when an attempt may have sent it.
+    What is in flight is left to its outcome.
+    """
+    cancelled = mailing.state == MailingState.CANCELLED
+    with transaction.atomic():
+        rows = dict(
+            Message.objects.select_for_update(skip_locked=True)
+            .filter(mailing=mailing, state=State.QUEUED)
+            .order_by("id")
+            .values_list("id", "attempts")[:STEP]
+        )
+        ends: dict[tuple[State, Reason], list[int]] = {}
+        doubtful = _doubtful([id_ for id_, attempts in rows.items() if attempts])
+        for id_, attempts in rows.items():
+            end = policy.end_of_waiting(tried=attempts > 0, doubtful=id_ in doubtful, cancelled=cancelled)
+            ends.setdefault(end, []).append(id_)
+        for (state, reason), ids in ends.items():
+            shift(ids, State.QUEUED, state, reason, now=now)
+    return not Message.objects.filter(mailing=mailing, state__in=OPEN).exists()
+
+
+def _doubtful(ids: Sequence[int]) -> set[int]:
+    """Those of them that an earlier attempt may have sent after all."""
+    unknown = Attempt.objects.filter(message__in=ids, outcome=Kind.UNKNOWN.value)
+    return set(unknown.order_by().values_list("message", flat=True))
+
+
+def stop_clients(client_ids: Sequence[int], reason: Reason, *, now: datetime) -> int:
+    """Cancels what waits for these clients; what is in flight is left to its outcome. Returns how many."""
+    waiting = Message.objects.filter(client__in=client_ids, state=State.QUEUED)
+    with transaction.atomic():
+        ids = list(waiting.select_for_update().order_by("id").values_list("id", flat=True))
+        return shift(ids, State.QUEUED, State.CANCELLED, reason, now=now)
+
+
+def forget_clients(client_ids: Sequence[int]) -> None:
+    """Cuts the tie between messages and clients who are about to be deleted. The counts stay."""
+    Message.objects.filter(client__in=client_ids).update(client=None)
+
+
+def requeue_failed(mailing: Mailing, *, now: datetime) -> int:
+    """Puts the failed messages of a mailing back, with all their tries before them again. Returns how many."""
+    with transaction.atomic():
+        number = Message.objects.filter(mailing=mailing, state=State.FAILED).update(
+            state=State.QUEUED, reason=Reason.RETRY_BY_HAND, strikes=0, due_at=now
+        )
+        note(mailing.pk, State.FAILED, State.QUEUED, number, now)
+    return number

@@ -1,0 +1,169 @@
+"""Writing what came of claimed messages, and taking back those whose worker is gone."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from mailings import policy, tally
+from mailings.gateway import EXCERPT_LENGTH, Cause, Kind, Outcome
+from mailings.models import Attempt, Message
+from mailings.policy import Job, OnUnknown, Reason, State, Verdict
+from mailings.queue.transitions import STEP, note
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What came of a job: to be written. `began_at` is an instant of the database's clock."""
+
+    job: Job
+    outcome: Outcome
+    verdict: Verdict
+    began_at: datetime
+    duration_s: float
+
+
+def settle(settlements: Sequence[Settlement], *, now: datetime) -> int:
+    """Writes what came of claimed messages: state, attempt and tally in one transaction. Returns how many moved.
+
+    Only rows that are still `sending` under the job's own token move; for the others somebody has decided
+    already, and a late answer changes nothing.
+    """
+    if not settlements:
+        return 0
+    with transaction.atomic():
+        held = _held([settlement.job for settlement in settlements])
+        ours = [settlement for settlement in settlements if (settlement.job.id, settlement.job.token) in held]
+        _write(ours, now)
+        Attempt.objects.bulk_create(_attempt(settlement) for settlement in ours)
+    return len(ours)
+
+
+def _held(jobs: Iterable[Job]) -> set[tuple[int, int | None]]:
+    """The id and token of each job whose row is still its own; locked from here on."""
+    # a message may be there twice: under a lost token and under ours
+    keys: set[tuple[int, int | None]] = {(job.id, job.token) for job in jobs}
+    rows = (
+        Message.objects.select_for_update()
+        .filter(id__in={id_ for id_, _ in keys}, state=State.SENDING)
+        .order_by("id")
+        .values_list("id", "lease_token")
+    )
+    return keys.intersection(rows)
+
+
+def _write(settlements: Sequence[Settlement], now: datetime) -> None:
+    """Final states share one update; those that wait again have a due time each."""
+    changes: tally.Changes = Counter()
+    final: dict[tuple[State, Reason, int], list[int]] = {}
+    waiting: list[Message] = []
+    for settlement in settlements:
+        verdict, job = settlement.verdict, settlement.job
+        changes[job.mailing_id, State.SENDING] -= 1
+        changes[job.mailing_id, verdict.state] += 1
+        if verdict.due_at is None:
+            final.setdefault((verdict.state, verdict.reason, verdict.strikes), []).append(job.id)
+        else:
+            waiting.append(_waiting(job, verdict))
+    for (state, reason, strikes), ids in final.items():
+        Message.objects.filter(id__in=ids).update(
+            state=state,
+            reason=reason,
+            strikes=strikes,
+            lease_until=None,
+            lease_token=None,
+            sent_at=now if state is State.SENT else None,
+        )
+    Message.objects.bulk_update(waiting, ["state", "reason", "due_at", "strikes", "lease_until", "lease_token"])
+    tally.add(changes, now)
+
+
+def _waiting(job: Job, verdict: Verdict) -> Message:
+    assert verdict.due_at is not None
+    return Message(
+        id=job.id,
+        state=verdict.state.value,
+        reason=verdict.reason.value,
+        due_at=verdict.due_at,
+        strikes=verdict.strikes,
+        lease_until=None,
+        lease_token=None,
+    )
+
+
+def _attempt(settlement: Settlement) -> Attempt:
+    outcome = settlement.outcome
+    return Attempt(
+        message_id=settlement.job.id,
+        number=settlement.job.attempt,
+        started_at=settlement.began_at,
+        duration_ms=round(settlement.duration_s * 1000),
+        outcome=outcome.kind.value,
+        cause=outcome.cause.value,
+        http_status=outcome.http_status,
+        detail=outcome.detail[:EXCERPT_LENGTH],
+    )
+
+
+def release(jobs: Sequence[Job], *, now: datetime) -> int:
+    """Puts claimed messages back that were not begun. It costs them no attempt. Returns how many."""
+    if not jobs:
+        return 0
+    with transaction.atomic():
+        held = _held(jobs)
+        Message.objects.filter(id__in=[id_ for id_, _ in held]).update(
+            state=State.QUEUED,
+            reason=Reason.TURN,
+            attempts=F("attempts") - 1,
+            lease_until=None,
+            lease_token=None,
+        )
+        for mailing_id, number in Counter(job.mailing_id for job in jobs if (job.id, job.token) in held).items():
+            note(mailing_id, State.SENDING, State.QUEUED, number, now)
+    return len(held)
+
+
+def recover(*, now: datetime, lease_s: float, chance: Callable[[], float]) -> int:
+    """Settles messages whose lease has passed: their worker is gone, and they may have been sent."""
+    with transaction.atomic():
+        rows = (
+            Message.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(state=State.SENDING, lease_until__lt=now)
+            .select_related("mailing")
+            .order_by("lease_until", "id")[:STEP]
+        )
+        outcome = Outcome(
+            Kind.UNKNOWN, Cause.WORKER_LOST, detail="the worker was gone before it wrote the outcome"
+        )
+        settlements = [
+            Settlement(
+                job,
+                outcome,
+                policy.verdict(outcome, job, now, chance()),
+                job.lease_until - timedelta(seconds=lease_s),
+                lease_s,
+            )
+            for job in map(_job_of_lost, rows)
+        ]
+        return settle(settlements, now=now)
+
+
+def _job_of_lost(message: Message) -> Job:
+    mailing = message.mailing
+    assert message.lease_token is not None
+    assert message.lease_until is not None
+    return Job(
+        id=message.pk,
+        mailing_id=mailing.pk,
+        phone="",
+        text="",
+        attempt=message.attempts,
+        strikes=message.strikes,
+        token=message.lease_token,
+        lease_until=message.lease_until,
+        ends_at=mailing.ends_at,
+        on_unknown=OnUnknown(mailing.on_unknown),
+    )
