@@ -15,10 +15,13 @@ class _Offset:
     ahead = timedelta(0)
     measured_at: float | None = None
     wall_at = 0.0
+    pretended = False
 
     @classmethod
     def current(cls) -> timedelta:
         moment, wall = time.monotonic(), time.time()
+        if cls.pretended:
+            return cls.ahead
         if cls.measured_at is None or cls._is_stale(moment - cls.measured_at, wall - cls.wall_at):
             cls.ahead = _measure()
             cls.measured_at, cls.wall_at = time.monotonic(), time.time()
@@ -43,7 +46,12 @@ def instant(unix_s: float) -> datetime:
 
 def forget() -> None:
     """Measure anew at the next call: for tests that move the clock."""
-    _Offset.measured_at = None
+    _Offset.measured_at, _Offset.pretended = None, False
+
+
+def pretend(ahead: timedelta) -> None:
+    """From now on the database's clock is taken to be `ahead` of ours, until `forget`: for tests of days."""
+    _Offset.ahead, _Offset.pretended = ahead, True
 
 
 def _measure() -> timedelta:

@@ -3,7 +3,6 @@ must not be."""
 
 import contextlib
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -53,6 +52,7 @@ class Vestnik(RuleBasedStateMachine):
         self.jobs: list[Job] = []
         self.recipients: Counter[int] = Counter()
         self.facts: Facts = {}
+        self.ahead = timedelta(0)
         self.move_clock(START - datetime.now(UTC))
         for zone in ZONES * 2:
             make_client(timezone=zone, tag="vip")
@@ -67,14 +67,13 @@ class Vestnik(RuleBasedStateMachine):
         finally:
             transaction.set_rollback(True)
             self.atom.__exit__(None, None, None)
-            clock._Offset.ahead = timedelta(0)
             clock.forget()
 
     # -- time ------------------------------------------------------------------------------------------
 
     def move_clock(self, ahead: timedelta) -> None:
-        clock._Offset.ahead += ahead
-        clock._Offset.measured_at = time.monotonic()
+        self.ahead += ahead
+        clock.pretend(self.ahead)
 
     @rule(seconds=spans)
     def time_passes(self, seconds: float) -> None:
