@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -217,6 +218,11 @@ def test_hostile_texts_are_shown_literally(operator: Browser) -> None:
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
+def still(answer: Any) -> str:
+    """A page without its times: what time it is where a client is may differ between two requests."""
+    return re.sub(r"<time.*?</time>", "", answer.content.decode())
+
+
 def test_the_directory_gives_htmx_only_its_moving_part(operator: Browser) -> None:
     make_client()
 
@@ -225,7 +231,7 @@ def test_the_directory_gives_htmx_only_its_moving_part(operator: Browser) -> Non
     restored = operator.get(reverse("clients"), HTTP_HX_REQUEST="true", HTTP_HX_HISTORY_RESTORE_REQUEST="true")
 
     assert part.content.decode().lstrip().startswith('<div id="clients"')
-    assert part.content.decode().strip() in whole.content.decode()
+    assert still(part).strip() in still(whole)
     assert "<html" in restored.content.decode()
     assert "HX-Request" in whole["Vary"]
     assert whole["Cache-Control"] == "no-store"
