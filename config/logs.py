@@ -60,3 +60,8 @@ def logger(name: str) -> Any:
 def bound(**ids: object) -> Any:
     """A context manager: lines logged inside carry these ids."""
     return structlog.contextvars.bound_contextvars(**ids)
+
+
+def brief(error: Exception) -> str:
+    """An error's kind and first line: further ones of a database's error may show the row."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

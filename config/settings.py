@@ -4,6 +4,7 @@ Every variable is described in `.env.example`; a test holds the two together. A 
 start with the variable's name. Secrets may come from a file: `NAME_FILE` holds its path.
 """
 
+import math
 import os
 import sys
 from datetime import timedelta
@@ -41,7 +42,7 @@ def positive(name: str, default: float, *, zero: bool = False) -> float:
         value = float(env.float(name, default=default))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a number") from error
-    if value < 0 or (value == 0 and not zero):
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise ImproperlyConfigured(f"{name} must be above zero")
     return value
 
@@ -171,6 +172,8 @@ if not GATEWAY_URL.startswith(("http://", "https://")):
 GATEWAY_TOKEN = secret("GATEWAY_TOKEN", "simulator")
 GATEWAY_TIMEOUT = positive("GATEWAY_TIMEOUT", 10)
 GATEWAY_CONCURRENCY = int(positive("GATEWAY_CONCURRENCY", 100))
+if GATEWAY_CONCURRENCY < 1:
+    raise ImproperlyConfigured("GATEWAY_CONCURRENCY must be at least 1")
 
 # Background work -----------------------------------------------------------------------------------
 _hands = 4

@@ -111,8 +111,8 @@ def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> Counter
     select, parameters = query.sql_with_params()
     quoted = ", ".join(connection.ops.quote_name(name) for name in columns)
     table = connection.ops.quote_name(Message._meta.db_table)
-    # a client who is being deleted or opts out at this moment is waited for, and left out when he is gone
-    lock = "FOR KEY SHARE" if connection.vendor == "postgresql" else ""
+    # a client who is being deleted, opts out or moves at this moment is waited for, and taken as he is then
+    lock = "FOR SHARE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({quoted}) {select} {lock} ON CONFLICT DO NOTHING RETURNING timezone", parameters

@@ -15,7 +15,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from config.logs import logger
+from config.logs import brief, logger
 from mailings import bell, clock, leases, policy, queue
 from mailings.gateway import Cause, Delivery, Kind, Line, Request
 from mailings.models import Mailing
@@ -253,6 +253,6 @@ def _request(job: Job, *, began: float, now: datetime) -> Request:
 
 def _note_database_away(error: Exception) -> None:
     """Nothing new is sent meanwhile; outcomes are kept."""
-    log.warning("database away", error=str(error))
+    log.warning("database away", error=brief(error))
     connection.close()
     time.sleep(0.2)

@@ -27,7 +27,7 @@ from django_q.conf import Conf
 from django_q.models import Schedule
 from django_q.scheduler import scheduler
 
-from config.logs import logger
+from config.logs import brief, logger
 from mailings import bell, clock, dispatch, leases, operations, queue, tasks
 from mailings.models import Mailing, Worker
 
@@ -162,7 +162,7 @@ class Clock:
         try:
             step()
         except (DatabaseError, InterfaceError) as error:
-            log.warning("database away", step=step.__name__, error=str(error))
+            log.warning("database away", step=step.__name__, error=brief(error))
             connections.close_all()
         except Exception:  # the outermost loop: without it nothing would ever start again
             log.exception("a step of the clock failed", step=step.__name__)
