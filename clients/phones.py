@@ -9,6 +9,8 @@ import phonenumbers
 
 STRICT = re.compile(r"7[0-9]{10}")
 _TYPED = re.compile(r"[0-9+() .\-\u00a0\u2010-\u2015]{10,32}")
+# an 8 that stands apart is the trunk prefix: nine digits after it are one too few, not a code that begins with 8
+_ONE_SHORT = re.compile(r"8[() .\-]+(?:[() .\-]*[0-9]){9}[() .\-]*")
 
 
 class NotAPhone(ValueError):
@@ -36,7 +38,7 @@ def normalise(typed: str) -> str:
     text = typed.strip()
     if STRICT.fullmatch(text):
         return text
-    if not _TYPED.fullmatch(text):
+    if not _TYPED.fullmatch(text) or _ONE_SHORT.fullmatch(text):
         raise NotAPhone
     try:
         number = phonenumbers.parse(text, "RU")

@@ -106,6 +106,8 @@ def test_kazakh_and_city_and_free_numbers_are_phones_too(typed: str, strict: str
 @pytest.mark.parametrize(
     "typed",
     [
+        "8 (900) 123-45-6",
+        "8 900 123 45 6",
         "",
         " ",
         "900",
