@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--recipients", type=int, default=50_000)
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--concurrency", type=int, default=600)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--sqlite", action="store_true")
     return parser.parse_args()
 
@@ -84,7 +84,9 @@ def _prepare(recipients: int) -> None:
 def _bare(gateway: GatewayProcess, options: argparse.Namespace) -> float:
     """Requests per second of the same client with nothing around it."""
     from mailings.gateway import Line, Request
+    from mailings.worker import spare_the_collector
 
+    spare_the_collector()
     left = options.recipients
     number = 0
     with Line(url=gateway.url, token="simulator", capacity=options.concurrency) as line:
@@ -97,7 +99,7 @@ def _bare(gateway: GatewayProcess, options: argparse.Namespace) -> float:
                 batch.append(Request(number, phone, "Hello", time.monotonic() + 60, 10))
             left -= len(batch)
             line.submit(batch)
-            line.collect(wait_s=0.02)
+            line.collect(wait_s=0.1, linger_s=0.01)
         return float(options.recipients / (time.monotonic() - start))
 
 
