@@ -296,9 +296,9 @@ async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:
     body = b""
     while len(body) <= BODY_LIMIT:
         chunk = await stream.read(BODY_LIMIT + 1 - len(body))
-        if not chunk:
-            break
         body += chunk
+        if not chunk or stream.at_eof():
+            break
     return body
 
 
