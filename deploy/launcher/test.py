@@ -38,12 +38,12 @@ class Step:
 
 def main() -> int:
     bootstrap.environment(BASE, DEV)
+    _need_postgres()
+    _need_browser()
     arguments = sys.argv[1:]
     if arguments:
         os.chdir(ROOT)
         os.execv(PYTHON, [str(PYTHON), "-m", "pytest", *arguments])
-    _need_postgres()
-    _need_browser()
     steps = [_check(title, command) for title, command in CHECKS.items()]
     steps += [_tests(database) for database in PYTEST]
     return _summary(steps)
