@@ -183,11 +183,6 @@ def overall(
     return Progress({state: sum(progress.by_state[state] for _, progress in each) for state in State}), each
 
 
-def totals(*, since: datetime | None = None, until: datetime | None = None) -> Progress:
-    """All messages of mailings that are not deleted, by state; of mailings whose start lies in [since, until)."""
-    return totals_of(started_between(since=since, until=until))
-
-
 def totals_of(chosen: QuerySet[Mailing]) -> Progress:
     """All messages of these mailings by state."""
     ids = chosen.order_by().values("id")

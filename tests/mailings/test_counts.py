@@ -117,7 +117,7 @@ def test_deleted_mailings_count_nowhere() -> None:
     mailing, other = make_running_mailing(clients=2), make_running_mailing()
     Mailing.objects.filter(pk=mailing.pk).update(deleted_at=clock.now())
 
-    assert queries.totals().recipients == 2
+    assert queries.overall()[0].recipients == 2
     assert list(queries.mailings()) == [other]
     assert {message.mailing for message in queries.messages(MessageFilter())} == {other}
     with pytest.raises(Mailing.DoesNotExist):
