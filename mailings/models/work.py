@@ -1,0 +1,34 @@
+"""Who works in the background, and who may do what alone."""
+
+from django.db import models
+
+
+class Lease(models.Model):
+    """A named right to do a job alone for a while, shared by all workers: `dispatch-1`, `audience-7` …
+
+    Free when `until` has passed. `load` counts the requests that former holders still have in flight, true until
+    `load_until`. `rung_at` remembers the last bell, so that a job that nobody has begun is not
+    rung for over and over.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    holder = models.CharField(max_length=32, blank=True)
+    until = models.DateTimeField()
+    rung_at = models.DateTimeField()
+    load = models.IntegerField(default=0)
+    load_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Worker(models.Model):
+    """A background worker that is alive: its clock renews `seen_at` every few seconds."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    host = models.CharField(max_length=253)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.id[:8]}"
