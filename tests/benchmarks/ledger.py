@@ -199,10 +199,10 @@ def add_messages(mailing: int, after: int, until: int, done: float, started_at: 
         sent_at = _moment(started_at + timedelta(minutes=number))
         _run(
             f"""
-            INSERT INTO mailings_message (mailing_id, client_id, operator_code, tag, timezone, state, reason, attempts,
-                                          strikes, due_at, created_at, sent_at)
-            SELECT {mailing}, id, operator_code, tag, timezone, {state}, {reason}, {attempts},
-                   0, {begun}, {begun}, CASE WHEN {state} = 'sent' THEN {sent_at} END
+            INSERT INTO mailings_message (mailing_id, client_id, operator_code, tag, timezone, state, reason,
+                                          attempts, strikes, due_at, created_at, sent_at)
+            SELECT {mailing}, id, operator_code, tag, timezone, {state}, {reason},
+                   {attempts}, 0, {begun}, {begun}, CASE WHEN {state} = 'sent' THEN {sent_at} END
             FROM clients_client WHERE id > {start} AND id <= {min(start + CHUNK, until)} ORDER BY id
             """
         )
