@@ -1,0 +1,79 @@
+"""The steps that the verbs are made of, and the refusals they share. Only the verbs call them."""
+
+from datetime import datetime
+
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from accounts.journal import SERVICE, record
+from clients.models import Client
+from clients.operations import Invalid
+from mailings import bell
+from mailings.models import Mailing, MailingState
+
+STARTED = (MailingState.RUNNING, MailingState.PAUSED)
+OVER = (MailingState.FINISHED, MailingState.CANCELLED)
+
+
+class Refused(Exception):
+    """The verb is not allowed in the mailing's state; the text says why and what to do instead."""
+
+
+class Overdue(Invalid):
+    """Overdue mailing"""
+
+    def __init__(self) -> None:
+        super().__init__({"ends_at": _("Overdue mailing")})
+
+
+class NoMatches(Exception):
+    """No matches by filter"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+def visible(mailing_id: int) -> Mailing:
+    return Mailing.objects.visible().get(pk=mailing_id)
+
+
+def locked(mailing_id: int) -> Mailing:
+    # its id stays: what is claimed or settled of it, and refers to it, need not wait for the verb
+    return Mailing.objects.visible().select_for_update(no_key=True).get(pk=mailing_id)
+
+
+def allow(mailing: Mailing, state: MailingState, *, otherwise: str) -> None:
+    if mailing.state != state:
+        raise Refused(otherwise)
+
+
+def move(mailing: Mailing, state: MailingState, now: datetime) -> None:
+    mailing.state = state
+    mailing.updated_at = now
+    mailing.save(update_fields=["state", "updated_at"])
+
+
+def start(mailing: Mailing, now: datetime) -> None:
+    """Fixes the audience (who is in the directory now) and rings. The mailing's row is locked by the caller."""
+    if mailing.ends_at <= now:
+        end(mailing, MailingState.FINISHED, now)
+        return
+    mailing.state, mailing.started_at, mailing.updated_at = MailingState.RUNNING, now, now
+    mailing.audience_until = Client.objects.aggregate(last=Max("id"))["last"] or 0
+    mailing.save(update_fields=["state", "started_at", "updated_at", "audience_until"])
+    record(SERVICE, "start", mailing)
+    ring(mailing, now)
+
+
+def ring(mailing: Mailing, now: datetime) -> None:
+    if not mailing.audience_is_whole:
+        bell.audience(mailing.pk, now)
+    bell.dispatch(now)
+
+
+def end(mailing: Mailing, state: MailingState, now: datetime) -> None:
+    mailing.state, mailing.closing = state, True
+    mailing.finished_at = mailing.updated_at = now
+    mailing.save(update_fields=["state", "closing", "finished_at", "updated_at"])
+    if state == MailingState.FINISHED:
+        record(SERVICE, "finish", mailing)
