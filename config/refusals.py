@@ -13,7 +13,8 @@ from pydantic_core import to_json
 from clients.models import Client
 from clients.operations import Invalid, PhoneTaken
 from mailings.models import Mailing, Message
-from mailings.operations import NoMatches, Overdue, Refused
+from mailings.operations import NoMatches, Overdue
+from mailings.refusals import Refused
 from mailings.schemas_in import PLACES
 
 PROBLEMS, PLACE_LENGTH = 100, 100  # an answer to nonsense is not as long as the nonsense

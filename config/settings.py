@@ -174,6 +174,7 @@ GATEWAY_TIMEOUT = positive("GATEWAY_TIMEOUT", 10)
 GATEWAY_CONCURRENCY = int(positive("GATEWAY_CONCURRENCY", 100))
 if GATEWAY_CONCURRENCY < 1:
     raise ImproperlyConfigured("GATEWAY_CONCURRENCY must be at least 1")
+GATEWAY_RATE = positive("GATEWAY_RATE", 0, zero=True)
 
 # Background work -----------------------------------------------------------------------------------
 _hands = 4

@@ -7,7 +7,8 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from clients.operations import Invalid, PhoneTaken
-from mailings.operations import NoMatches, Refused
+from mailings.operations import NoMatches
+from mailings.refusals import Refused
 
 REFUSALS = (Invalid, PhoneTaken, NoMatches, Refused)
 

@@ -25,6 +25,11 @@ def audience(mailing_id: int, now: datetime) -> int:
     return _ring(f"audience-{mailing_id}", "mailings.tasks.materialise", now, mailing_id)
 
 
+def check(now: datetime) -> int:
+    """Rings for a look whether the gateway is there."""
+    return _ring("check", "mailings.tasks.check_gateway", now)
+
+
 def _ring(name: str, task: str, now: datetime, *arguments: object) -> int:
     leases.ensure(name, now)
     free = Q(name=name, until__lte=now, rung_at__lte=now - RING_AGAIN)

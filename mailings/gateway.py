@@ -1,6 +1,6 @@
 """The gateway's contract and the only outgoing HTTP. Knows no model.
 
-`encode` and `judge` are the contract, pure. `Line` delivers many at once, `deliver` one.
+`encode` and `judge` are the contract, pure. `Line` delivers many at once; `knock` only looks whether it is there.
 """
 
 import asyncio
@@ -19,13 +19,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+import requests
 import uvloop
+from urllib3.exceptions import HTTPError
 
 BODY_LIMIT = 64 * 1024
 EXCERPT_LENGTH = 512
 RETRY_AFTER_CAP_S = 3600.0
 # a request that begins this close to its deadline might reach the gateway after it
 BEGIN_MARGIN_S = 0.25
+# a request that is later than this gives its instant up: two that were promised one after the other never meet
+LATE_S = 0.02
 
 
 class Kind(StrEnum):
@@ -70,7 +74,8 @@ class Outcome:
 class Request:
     """One message to deliver. `deadline` is an instant of `time.monotonic()` after which nothing is sent
     and no answer is waited for; `timeout_s` bounds the whole exchange besides. After `begin_by` nothing is sent
-    either, but the answer to what was sent is waited for."""
+    either, but the answer to what was sent is waited for. With a limit on the gateway, `begin_at` is the
+    instant that the request was promised."""
 
     id: int
     phone: str
@@ -78,6 +83,7 @@ class Request:
     deadline: float
     timeout_s: float
     begin_by: float = math.inf
+    begin_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +261,15 @@ class Line:
 
     def _begin(self, batch: Sequence[Request]) -> None:
         for request in batch:
-            task = self._loop.create_task(self._carry(request))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            if request.begin_at is None:
+                self._begin_one(request)
+            else:
+                self._loop.call_later(max(0.0, request.begin_at - time.monotonic()), self._begin_one, request)
+
+    def _begin_one(self, request: Request) -> None:
+        task = self._loop.create_task(self._carry(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, request: Request) -> None:
         began_at, start = time.time(), time.monotonic()
@@ -271,6 +283,8 @@ class Line:
         left_s, begin_s = request.deadline - moment, request.begin_by - moment
         if min(left_s, begin_s) <= BEGIN_MARGIN_S:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
+        if request.begin_at is not None and moment > request.begin_at + LATE_S:
+            return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="it came late to its turn")
         trip = _Trip()
         _TRIP.set(trip)
         try:
@@ -318,14 +332,31 @@ def explain(error: Exception, *, left: bool) -> Outcome:
     return Outcome(Kind.UNKNOWN, Cause.BUG, detail=detail)
 
 
-def deliver(request: Request, *, url: str, token: str) -> Outcome:
-    """One request, and its outcome, within the same limits as many. For a test message and for checking the
-    gateway.
+def knock(*, url: str, token: str, timeout_s: float) -> Outcome:
+    """Looks whether the gateway is there and takes our token: a request without a message, which nobody can get.
 
-    Over a line of its own: a client that bounds each read apart would follow a dripping answer without end.
+    Any decision on it says yes. Waits no longer than `timeout_s`, however the answer drips.
     """
-    with Line(url=url, token=token, capacity=1) as line:
-        line.submit([request])
-        while not (came := line.collect(wait_s=request.timeout_s)):
-            pass
-    return came[0].outcome
+    found: list[Outcome] = []
+    knocking = threading.Thread(target=lambda: found.append(_knock(url, token, timeout_s)), daemon=True)
+    knocking.start()
+    knocking.join(timeout_s)
+    return found[0] if found else Outcome(Kind.UNKNOWN, Cause.NO_ANSWER, detail=f"no answer in {timeout_s:g} s")
+
+
+def _knock(url: str, token: str, timeout_s: float) -> Outcome:
+    try:
+        with requests.post(
+            f"{url}/send/0",
+            json={},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=timeout_s,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            body = answer.raw.read(BODY_LIMIT + 1)
+            return judge(answer.status_code, answer.headers, body, now=datetime.now(UTC))
+    except requests.ConnectionError as error:
+        return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=excerpt(f"{type(error).__name__}: {error}"))
+    except (requests.RequestException, HTTPError, OSError) as error:
+        return Outcome(Kind.UNKNOWN, Cause.CONNECTION_LOST, detail=excerpt(f"{type(error).__name__}: {error}"))

@@ -6,10 +6,11 @@ import secrets
 import time
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 from django_q.models import Failure
 
-from mailings import audience, bell, clock, leases, tally
+from mailings import audience, bell, clock, gateway, leases, pace, tally
 from mailings import dispatch as dispatching
 from mailings.models import Worker
 
@@ -66,6 +67,18 @@ def materialise(mailing_id: int) -> None:
     leases.let_go(name, holder, clock.now())
     if more and not STOPPING.is_set():
         bell.audience(mailing_id, clock.now())
+
+
+def check_gateway() -> None:
+    """Looks whether the gateway is there."""
+    began = time.monotonic()
+    outcome = gateway.knock(
+        url=settings.GATEWAY_URL, token=settings.GATEWAY_TOKEN, timeout_s=settings.GATEWAY_TIMEOUT
+    )
+    now = clock.now()
+    pace.checked(outcome, duration_s=time.monotonic() - began, now=now)
+    leases.let_go("check", "", now)
+    bell.dispatch(now, places=places())
 
 
 def chores() -> None:

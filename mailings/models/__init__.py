@@ -1,5 +1,6 @@
 """The facts of mailings and messages, their constraints, and the states each may be in."""
 
+from mailings.models.gateway import FLOW_SENTENCES, FlowChoice, Gateway, Pulse
 from mailings.models.mailing import (
     TEXT_LENGTH,
     Mailing,
@@ -7,14 +8,18 @@ from mailings.models.mailing import (
     MailingState,
     MailingZone,
     OnUnknownChoice,
+    PauseReason,
 )
 from mailings.models.message import STATE_SENTENCES, Attempt, Message, MessageReason, MessageState, Tally
 from mailings.models.work import Lease, Worker
 
 __all__ = [
+    "FLOW_SENTENCES",
     "STATE_SENTENCES",
     "TEXT_LENGTH",
     "Attempt",
+    "FlowChoice",
+    "Gateway",
     "Lease",
     "Mailing",
     "MailingQuerySet",
@@ -24,6 +29,8 @@ __all__ = [
     "MessageReason",
     "MessageState",
     "OnUnknownChoice",
+    "PauseReason",
+    "Pulse",
     "Tally",
     "Worker",
 ]

@@ -26,6 +26,13 @@ class OnUnknownChoice(models.TextChoices):
     HOLD = OnUnknown.HOLD.value, _("Hold for a person's decision")
 
 
+class PauseReason(models.TextChoices):
+    """Why a mailing is paused."""
+
+    BY_HAND = "by_hand", _("A person paused it")
+    REFUSED = "refused", _("It paused itself: the gateway refused too many of its last messages")
+
+
 class MailingQuerySet(models.QuerySet["Mailing"]):
     def visible(self) -> "MailingQuerySet":
         """All but the deleted: what lists, statistics and doors may show."""
@@ -47,6 +54,7 @@ class Mailing(models.Model):
 
     `closing` says that a finished or cancelled mailing may still have open messages to be closed: a sweep
     closes them in steps, and nothing is sent meanwhile, because only running mailings are claimed from.
+    `pause_reason` says why a paused one is; `resumed_at` when a person last let it go on.
     A deleted mailing is cancelled (if it was not over) and hidden.
     """
 
@@ -63,6 +71,8 @@ class Mailing(models.Model):
     )
     state = models.CharField(_("state"), max_length=10, choices=MailingState.choices, default=MailingState.DRAFT)
     closing = models.BooleanField(default=False)
+    pause_reason = models.CharField(max_length=10, choices=PauseReason.choices, blank=True)
+    resumed_at = models.DateTimeField(null=True)
     audience_cursor = models.BigIntegerField(default=0)
     audience_until = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(_("created"), default=now)

@@ -6,8 +6,9 @@ raise `Invalid`; a mailing that does not exist, or was deleted, raises `Mailing.
 
 from mailings.operations.decisions import retry_failed
 from mailings.operations.mailings import cancel, change, create, delete, duplicate, launch, pause, resume
-from mailings.operations.steps import OVER, STARTED, NoMatches, Overdue, Refused
+from mailings.operations.steps import OVER, STARTED, NoMatches, Overdue
 from mailings.operations.timetable import close_ended, finish_done, start_due, stop_clients
+from mailings.refusals import Refused
 
 __all__ = [
     "OVER",

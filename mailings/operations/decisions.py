@@ -6,7 +6,8 @@ from django.utils.translation import gettext as _
 from accounts.journal import Actor, record
 from mailings import clock, queue
 from mailings.models import Mailing
-from mailings.operations.steps import STARTED, Refused, locked, ring
+from mailings.operations.steps import STARTED, locked, ring
+from mailings.refusals import Refused
 
 
 def retry_failed(actor: Actor, mailing_id: int) -> Mailing:

@@ -17,7 +17,6 @@ from mailings.operations.steps import (
     STARTED,
     NoMatches,
     Overdue,
-    Refused,
     allow,
     end,
     locked,
@@ -28,6 +27,7 @@ from mailings.operations.steps import (
 )
 from mailings.operations.timetable import close_a_step
 from mailings.plans import Plan, check, plan_of
+from mailings.refusals import Refused
 
 FIXED_ONCE_STARTED = frozenset({"starts_at", "operator_codes", "tags"})
 

@@ -10,13 +10,10 @@ from clients.models import Client
 from clients.operations import Invalid
 from mailings import bell
 from mailings.models import Mailing, MailingState
+from mailings.refusals import Refused
 
 STARTED = (MailingState.RUNNING, MailingState.PAUSED)
 OVER = (MailingState.FINISHED, MailingState.CANCELLED)
-
-
-class Refused(Exception):
-    """The verb is not allowed in the mailing's state; the text says why and what to do instead."""
 
 
 class Overdue(Invalid):

@@ -21,9 +21,10 @@ from clients.models import Client
 from mailings import audience, clock, operations, policy, queue, tally
 from mailings.gateway import Cause
 from mailings.models import Attempt, Mailing, MailingState, Message
-from mailings.operations import NoMatches, Refused
+from mailings.operations import NoMatches
 from mailings.policy import Job, State
 from mailings.queue import Settlement
+from mailings.refusals import Refused
 from tests.makers import KIND_OF, LEASE_S, make_client, make_mailing, make_outcome, make_running_mailing
 
 ZONES = ["UTC", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu"]

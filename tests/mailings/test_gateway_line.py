@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from mailings.gateway import Cause, Delivery, Kind, Line, Outcome, Request, deliver
+from mailings.gateway import Cause, Delivery, Kind, Line, Outcome, Request
 from tests.gateway_process import GatewayProcess
 
 TOKEN = "a-token"
@@ -34,19 +34,15 @@ def carry(line: Line, requests: Sequence[Request]) -> list[Delivery]:
     return came
 
 
-def by_line(url: str, request: Request) -> Outcome:
-    with Line(url=url, token=TOKEN, capacity=1) as line:
-        return carry(line, [request])[0].outcome
+@pytest.fixture
+def ask() -> Ask:
+    """Asks over a line of its own."""
 
+    def by_line(url: str, request: Request) -> Outcome:
+        with Line(url=url, token=TOKEN, capacity=1) as line:
+            return carry(line, [request])[0].outcome
 
-def by_hand(url: str, request: Request) -> Outcome:
-    return deliver(request, url=url, token=TOKEN)
-
-
-@pytest.fixture(params=[by_line, by_hand], ids=["line", "deliver"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    chosen: Ask = request.param
-    return chosen
+    return by_line
 
 
 def meaning(outcome: Outcome) -> tuple[Kind, Cause]:

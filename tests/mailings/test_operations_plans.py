@@ -12,9 +12,10 @@ from accounts.models import JournalEntry
 from clients.operations import Invalid
 from mailings import clock, operations, queue
 from mailings.models import TEXT_LENGTH, Mailing, MailingState, Message
-from mailings.operations import NoMatches, Overdue, Refused
+from mailings.operations import NoMatches, Overdue
 from mailings.plans import Plan, plan_of
 from mailings.policy import Window
+from mailings.refusals import Refused
 from tests.makers import make_client, make_clients, make_jobs, make_mailing, make_plan, make_running_mailing
 
 pytestmark = pytest.mark.django_db

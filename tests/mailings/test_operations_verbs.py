@@ -10,8 +10,9 @@ from accounts.models import JournalEntry, User
 from accounts.roles import Role
 from mailings import clock, operations, queue, tally
 from mailings.models import Mailing, MailingState, Message
-from mailings.operations import NoMatches, Overdue, Refused
+from mailings.operations import NoMatches, Overdue
 from mailings.policy import Reason, State, Verdict
+from mailings.refusals import Refused
 from tests.makers import make_client, make_clients, make_jobs, make_mailing, make_running_mailing, make_settlements
 
 pytestmark = pytest.mark.django_db

@@ -19,6 +19,7 @@ from clients.operations import PhoneTaken
 from mailings import audience, clock, operations, queue, tally
 from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.policy import Job, Reason, State, Verdict
+from mailings.refusals import Refused
 from tests.makers import LEASE_S, make_client, make_clients, make_jobs, make_mailing, make_running_mailing
 from tests.makers import make_settlements as settlements
 
@@ -217,7 +218,7 @@ def test_a_start_by_hand_and_a_start_by_the_clock_are_one() -> None:
         )
 
         # whoever came second finds it started: the clock nothing to do, the person that its start is fixed
-        assert [type(error) for error in results if isinstance(error, Exception)] in ([], [operations.Refused])
+        assert [type(error) for error in results if isinstance(error, Exception)] in ([], [Refused])
         assert Mailing.objects.get(pk=mailing.pk).state == MailingState.RUNNING
         assert JournalEntry.objects.filter(verb="start", subject_id=mailing.pk).count() == 1
 

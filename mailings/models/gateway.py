@@ -1,0 +1,84 @@
+"""What all workers share about the gateway: how it may be used, and what it answered."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from mailings.breaker import Flow
+
+
+class FlowChoice(models.TextChoices):
+    """The labels of `breaker.Flow`."""
+
+    FLOWING = Flow.FLOWING.value, _("Working")
+    RAMPING = Flow.RAMPING.value, _("Coming back")
+    WAITING = Flow.WAITING.value, _("Waiting")
+    BROKEN = Flow.BROKEN.value, _("Not working")
+    UNAUTHORISED = Flow.UNAUTHORISED.value, _("Token refused")
+    STOPPED = Flow.STOPPED.value, _("Stopped")
+
+
+FLOW_SENTENCES = {
+    Flow.FLOWING: _("Messages go out as they become due."),
+    Flow.RAMPING: _("Messages go out again, at first slowly."),
+    Flow.WAITING: _("The gateway asked to wait. Messages wait and go out by themselves."),
+    Flow.BROKEN: _("Most of the last requests were in trouble. Messages wait; one is tried every 15 seconds."),
+    Flow.UNAUTHORISED: _("The gateway refuses our token. Messages wait; one is tried every minute."),
+    Flow.STOPPED: _("A person stopped sending. Messages wait until a person starts it again."),
+}
+
+
+class Gateway(models.Model):
+    """How the gateway may be used now, for all workers: one row. `mailings.pace` is its only writer.
+
+    The meaning of `flow`, `since`, `until`, `level` and `detail` is `breaker.Condition`'s; the diagram is there.
+    `next_at` is the first instant that no request has been promised to, when there is a limit. `check_asked_at`
+    and `checked_at` say when a person last asked to look whether it is there and when that was done;
+    `check_outcome` holds what came of it.
+    """
+
+    ONLY = 1
+
+    id = models.SmallIntegerField(primary_key=True, default=ONLY)
+    flow = models.CharField(max_length=12, choices=FlowChoice.choices, default=Flow.FLOWING.value)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+    level = models.FloatField(default=0)
+    detail = models.CharField(max_length=512, blank=True)
+    next_at = models.DateTimeField()
+    check_asked_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    check_outcome = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="gateway_is_one", condition=Q(id=1)),
+            models.CheckConstraint(name="gateway_flow_is_known", condition=Q(flow__in=[str(f) for f in Flow])),
+        ]
+
+    def __str__(self) -> str:
+        return self.flow
+
+
+class Pulse(models.Model):
+    """How many requests came to the same end, counted when their outcomes were written; appended, never changed.
+
+    `latency_ms` is the upper bound of the bucket, `is_trouble` whether they speak against the gateway
+    (null: they say nothing). A chore sums them up per minute.
+    """
+
+    moment = models.DateTimeField()
+    cause = models.CharField(max_length=20)
+    http_status = models.SmallIntegerField(null=True)
+    latency_ms = models.IntegerField()
+    is_trouble = models.BooleanField(null=True)
+    number = models.IntegerField()
+
+    class Meta:
+        indexes = [
+            # what did it answer in the last seconds, or minutes?
+            models.Index(name="pulse_by_moment", fields=["moment"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cause} {self.number}"
