@@ -81,7 +81,7 @@ def materialise(mailing_id: int, *, now: datetime, chunk: int = CHUNK) -> bool:
             chosen = reachable(plan_of(mailing).filter).filter(id__gt=start, id__lte=end)
             added = _insert(mailing_id, chosen, now)
             queue.add_zones((mailing_id, zone) for zone in added)
-            tally.add({(mailing_id, State.QUEUED): added.total()}, now)
+            tally.add({(mailing_id, State.QUEUED, Reason.TURN): added.total()}, now)
     return end < mailing.audience_until
 
 

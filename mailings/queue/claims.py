@@ -1,6 +1,7 @@
 """Taking messages: who is due, may be written to now, and is nobody else's."""
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,11 +10,11 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from clients.models import Client
-from mailings import placeholders, policy
+from mailings import placeholders, policy, tally
 from mailings.gateway import BEGIN_MARGIN_S
 from mailings.models import Mailing, MailingState, MailingZone, Message
 from mailings.policy import Job, OnUnknown, Reason, State
-from mailings.queue.transitions import follow_clients, note, shift
+from mailings.queue.transitions import follow_clients, shift
 
 
 def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> list[Job]:
@@ -125,7 +126,9 @@ def _take(
         lease_until=until,
         lease_token=token,
     )
-    note(mailing.pk, State.QUEUED, State.SENDING, len(rows), now)
+    changes = Counter((mailing.pk, State.SENDING, Reason.IN_FLIGHT) for _ in rows)
+    changes.subtract((mailing.pk, State.QUEUED, Reason(row.reason)) for row in rows)
+    tally.add(changes, now)
     closing = policy.closings(mailing.window, {row.timezone for row in rows}, now)
     return [
         Job(

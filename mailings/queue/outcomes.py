@@ -12,7 +12,7 @@ from mailings import policy, tally
 from mailings.gateway import EXCERPT_LENGTH, Cause, Kind, Outcome
 from mailings.models import Attempt, Message
 from mailings.policy import Job, OnUnknown, Reason, State, Verdict
-from mailings.queue.transitions import STEP, note
+from mailings.queue.transitions import STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def _write(settlements: Sequence[Settlement], now: datetime) -> None:
     waiting: list[Message] = []
     for settlement in settlements:
         verdict, job = settlement.verdict, settlement.job
-        changes[job.mailing_id, State.SENDING] -= 1
-        changes[job.mailing_id, verdict.state] += 1
+        changes[job.mailing_id, State.SENDING, Reason.IN_FLIGHT] -= 1
+        changes[job.mailing_id, verdict.state, verdict.reason] += 1
         if verdict.due_at is None:
             final.setdefault((verdict.state, verdict.reason, verdict.strikes), []).append(job.id)
         else:
@@ -121,8 +121,11 @@ def release(jobs: Sequence[Job], *, now: datetime) -> int:
             lease_until=None,
             lease_token=None,
         )
+        changes: tally.Changes = Counter()
         for mailing_id, number in Counter(job.mailing_id for job in jobs if (job.id, job.token) in held).items():
-            note(mailing_id, State.SENDING, State.QUEUED, number, now)
+            changes[mailing_id, State.SENDING, Reason.IN_FLIGHT] -= number
+            changes[mailing_id, State.QUEUED, Reason.TURN] += number
+        tally.add(changes, now)
     return len(held)
 
 

@@ -17,20 +17,20 @@ STEP = 2_000
 OPEN = (State.QUEUED, State.SENDING)
 
 
-def shift(ids: Sequence[int], before: State, after: State, reason: Reason, *, now: datetime) -> int:
-    """Moves locked rows from one state to another and tells the tally."""
+def shift(
+    ids: Sequence[int], before: State, after: State, reason: Reason, *, now: datetime, **fields: object
+) -> int:
+    """Moves locked rows from one state to another, with further `fields`, and tells the tally."""
     if not ids:
         return 0
     rows = Message.objects.filter(id__in=ids, state=before)
-    per_mailing = Counter(rows.values_list("mailing", flat=True))
-    moved = rows.update(state=after, reason=reason)
-    for mailing_id, number in per_mailing.items():
-        note(mailing_id, before, after, number, now)
+    changes: tally.Changes = Counter()
+    for mailing_id, why in rows.values_list("mailing", "reason"):
+        changes[mailing_id, before, Reason(why)] -= 1
+        changes[mailing_id, after, reason] += 1
+    moved = rows.update(state=after, reason=reason, **fields)
+    tally.add(changes, now)
     return moved
-
-
-def note(mailing_id: int, before: State, after: State, number: int, now: datetime) -> None:
-    tally.add({(mailing_id, before): -number, (mailing_id, after): number}, now)
 
 
 def move_zones(client_ids: Sequence[int]) -> None:

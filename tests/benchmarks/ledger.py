@@ -233,17 +233,17 @@ def add_counts() -> None:
     )
     _run(
         """
-        INSERT INTO mailings_tally (mailing_id, minute, state, delta)
-        SELECT mailing_id, COALESCE(sent_at, created_at), state, COUNT(*) FROM mailings_message
-        WHERE state <> 'queued' GROUP BY 1, 2, 3
+        INSERT INTO mailings_tally (mailing_id, minute, state, reason, delta)
+        SELECT mailing_id, COALESCE(sent_at, created_at), state, reason, COUNT(*) FROM mailings_message
+        WHERE reason <> 'turn' GROUP BY 1, 2, 3, 4
         """
     )
     _run(
         """
-        INSERT INTO mailings_tally (mailing_id, minute, state, delta)
-        SELECT mailing_id, minute, 'queued', -SUM(delta) FROM mailings_tally GROUP BY 1, 2
-        UNION ALL SELECT mailing_id, minute, 'sending', 0 FROM mailings_tally GROUP BY 1, 2
-        UNION ALL SELECT mailing_id, created_at, 'queued', COUNT(*) FROM mailings_message GROUP BY 1, 2
+        INSERT INTO mailings_tally (mailing_id, minute, state, reason, delta)
+        SELECT mailing_id, minute, 'queued', 'turn', -SUM(delta) FROM mailings_tally GROUP BY 1, 2
+        UNION ALL SELECT mailing_id, minute, 'sending', 'in_flight', 0 FROM mailings_tally GROUP BY 1, 2
+        UNION ALL SELECT mailing_id, created_at, 'queued', 'turn', COUNT(*) FROM mailings_message GROUP BY 1, 2
         """
     )
 

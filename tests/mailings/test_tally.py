@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mailings import tally
 from mailings.models import Tally
-from mailings.policy import State
+from mailings.policy import Reason, State
 from tests.makers import make_running_mailing
 
 
@@ -19,4 +19,4 @@ def test_the_proof_sees_both_sides_at_one_instant() -> None:
     assert len(asked) == 1
 
     Tally.objects.update(delta=5)
-    assert tally.differences() == [(mailing.pk, State.QUEUED, 3, 5)]
+    assert tally.differences() == [(mailing.pk, State.QUEUED, Reason.TURN, 3, 5)]

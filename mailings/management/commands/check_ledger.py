@@ -11,8 +11,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = tally.differences()
-        for mailing_id, state, counted, tallied in found:
-            self.stdout.write(f"mailing {mailing_id}, {state.value}: {counted} messages, {tallied} in the tally")
+        for mailing_id, state, reason, counted, tallied in found:
+            self.stdout.write(
+                f"mailing {mailing_id}, {state.value} ({reason.value}): {counted} messages, {tallied} in the tally"
+            )
         if found:
             sys.exit(1)
         self.stdout.write("The tally equals the messages.")
