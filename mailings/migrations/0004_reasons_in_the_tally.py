@@ -61,7 +61,7 @@ CHOICES = [
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0002_requests_of_former_holders"),
+        ("mailings", "0003_the_gateways_condition"),
     ]
 
     operations = [
