@@ -3,23 +3,21 @@
     .venv/bin/python -m tests.benchmarks.calm [--requests N] [--sqlite]
 
 In the second run a large mailing is under way and the gateway answers 10 % of its requests with 500 and lets 5 %
-hang. Prints p50 and p95 of each address and their ratio to the idle run, the reference.
+hang. Prints p50 and p95 of each address; the reference is the idle run, the ratio that of the p95.
 """
 
 import argparse
-import re
-import statistics
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import requests
 
-from tests.benchmarks.service import Service, running_service
+from tests.benchmarks.figures import Figure, Times, timed
+from tests.benchmarks.service import Service, running_service, signed_in
 
 CLIENTS = 60_000
 BATCH = 10_000
-PASSWORD = "benchmark only"
-EMAIL = "benchmark@example.com"
 
 
 def main() -> None:
@@ -29,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     with running_service(sqlite=options.sqlite, latency="500ms") as service:
         mailing = _prepare(service)
-        console = _signed_in(service)
+        console = signed_in(service)
         addresses = {
             "API, mailings": (service.session, "/api/v1/mailings"),
             "API, one mailing": (service.session, f"/api/v1/mailings/{mailing}"),
@@ -46,12 +44,11 @@ def main() -> None:
         busy = _measure(service, addresses, options.requests)
         state = service.session.get(f"{service.url}/api/v1/mailings/{mailing}").json()["state"]
         assert state == "running", "the mailing was over before the measurement"
+    database = "SQLite" if options.sqlite else "PostgreSQL"
     for name in addresses:
-        (p50, p95), (busy_p50, busy_p95) = idle[name], busy[name]
-        print(
-            f"{name:20} idle {p50:6.1f} / {p95:6.1f} ms   in trouble {busy_p50:6.1f} / {busy_p95:6.1f} ms   "
-            f"ratio {busy_p50 / p50:.2f} / {busy_p95 / p95:.2f}"
-        )
+        quiet, trouble = idle[name], busy[name]
+        what = f"`calm`: {name}, {database}"
+        print(Figure(what, f"{trouble} in trouble", f"{quiet} idle", trouble.p95 / quiet.p95, "p95 at most 1.3"))
 
 
 def _prepare(service: Service) -> int:
@@ -65,37 +62,15 @@ def _prepare(service: Service) -> int:
     return int(str(service.post("/mailings", plan)["id"]))
 
 
-def _signed_in(service: Service) -> requests.Session:
-    import django
-
-    django.setup()
-    from accounts.models import User
-    from accounts.roles import Role
-
-    User.objects.create_user(EMAIL, PASSWORD, role=Role.OPERATOR)
-    session = requests.Session()
-    page = session.get(f"{service.url}/sign-in/").text
-    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
-    assert token is not None
-    form = {"csrfmiddlewaretoken": token[1], "login": EMAIL, "password": PASSWORD}
-    answer = session.post(f"{service.url}/sign-in/", data=form, headers={"Referer": service.url})
-    assert "/sign-in/" not in answer.url
-    return session
-
-
 def _measure(
     service: Service, addresses: dict[str, tuple[requests.Session, str]], number: int
-) -> dict[str, tuple[float, float]]:
-    """(p50, p95) in milliseconds of each address, asked in turn."""
+) -> dict[str, Times]:
+    """Each address asked in turn, so that what disturbs meets all."""
     durations: dict[str, list[float]] = {name: [] for name in addresses}
     for _ in range(number):
         for name, (session, path) in addresses.items():
-            began = time.monotonic()
-            session.get(service.url + path).raise_for_status()
-            durations[name].append((time.monotonic() - began) * 1000)
-    return {
-        name: (statistics.median(took), statistics.quantiles(took, n=20)[18]) for name, took in durations.items()
-    }
+            durations[name].append(timed(partial(service.get, path, session)))
+    return {name: Times.of(took) for name, took in durations.items()}
 
 
 if __name__ == "__main__":

@@ -35,6 +35,6 @@ def prepared_database(*, sqlite: bool = False, url: str = "", **environment: str
         from django.db import connections
 
         call_command("migrate", verbosity=0)
-        call_command("createcachetable")
+        call_command("createcachetable", verbosity=0)
         yield os.environ["DATABASE_URL"]
         connections.close_all()

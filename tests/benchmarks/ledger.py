@@ -15,10 +15,11 @@ import argparse
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Min
 
 from tests.benchmarks.database import prepared_database
 
@@ -53,8 +54,9 @@ CHUNK = 2_000  # messages of a mailing in one minute
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Three of its mailings, by their ids: one that is over, one that runs, one that is paused."""
+    """Four of its mailings to everyone, by their ids."""
 
+    draft: int
     finished: int
     running: int
     paused: int
@@ -96,20 +98,38 @@ def fill(*, clients: int, messages: int, mailings: int, done: float = 0.6) -> No
         with transaction.atomic(), _without_indexes("mailings_message", "mailings_attempt"):
             _add_mailings(clients, messages, mailings, done)
             _add_attempts()
-            add_counts()
+            _add_counts()
     _run("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+
+
+def queue_for_everyone(clients: int) -> int:
+    """A running mailing to as many clients, with no message sent yet. Returns its id."""
+    with _hasty(), transaction.atomic(), _without_indexes("clients_client", "mailings_message"):
+        add_clients(clients)
+        begun = datetime.now(UTC).replace(second=0, microsecond=0)
+        mailing = _add_mailing("To everyone", "running", begun)
+        _add_messages(mailing, 0, clients, 0.0, begun)
+        _add_counts()
+    _run("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    return mailing
+
+
+def made_if_needed(options: argparse.Namespace) -> int:
+    """Fills the database by the options of `add_options`, unless it is a kept one. Returns its clients."""
+    from clients.models import Client
+
+    if not options.url:
+        fill(clients=options.clients, messages=options.messages, mailings=options.mailings)
+    return Client.objects.count()
 
 
 def known() -> Ledger:
     """What `fill` left in the database."""
     from mailings.models import Mailing
 
-    newest = Mailing.objects.order_by("id")
-    finished, running, paused = (newest.filter(state=state).first() for state in ("finished", "running", "paused"))
-    assert finished is not None, "the database is not filled: see tests.benchmarks.ledger"
-    assert running is not None
-    assert paused is not None
-    return Ledger(finished.pk, running.pk, paused.pk)
+    states = Mailing.objects.filter(state__in=[field.name for field in fields(Ledger)])
+    first = dict(states.order_by().values_list("state").annotate(Min("id")))
+    return Ledger(**first)
 
 
 def _run(sql: str) -> None:
@@ -159,41 +179,44 @@ def _add_mailings(clients: int, messages: int, mailings: int, done: float) -> No
     size = min(clients, messages // (2 * large))
     states = ["finished"] * (large - 2) + ["paused", "running"]
     for number, state in enumerate(states):
-        mailing = add_mailing(f"To everyone {number}", state, now - timedelta(days=large - number))
-        add_messages(mailing, 0, size, 1.0 if state == "finished" else done, now - timedelta(days=large - number))
+        mailing = _add_mailing(f"To everyone {number}", state, now - timedelta(days=large - number))
+        _add_messages(mailing, 0, size, 1.0 if state == "finished" else done, now - timedelta(days=large - number))
+    _add_mailing("To everyone at last", "draft", now)
     others = mailings - large
     part = min(clients, (messages - large * size) // others)
     for number in range(others):
         started_at = now - timedelta(days=large + number % 1000, hours=1)
         after = number * part % (clients - part + 1)
-        mailing = add_mailing(f"To some {number}", "finished", started_at)
-        add_messages(mailing, after, after + part, 1.0, started_at)
+        mailing = _add_mailing(f"To some {number}", "finished", started_at)
+        _add_messages(mailing, after, after + part, 1.0, started_at)
 
 
-def add_mailing(name: str, state: str, started_at: datetime) -> int:
+def _add_mailing(name: str, state: str, started_at: datetime) -> int:
     from mailings.models import Mailing
 
-    is_over = state == "finished"
+    is_over, is_started = state == "finished", state != "draft"
     ends_at = started_at + timedelta(hours=20) if is_over else datetime.now(UTC) + timedelta(days=30)
     mailing = Mailing.objects.create(
         name=name,
         text="Hello {{ name }}, your order waits for you",
         state=state,
         starts_at=started_at,
-        started_at=started_at,
+        started_at=started_at if is_started else None,
         finished_at=ends_at if is_over else None,
         ends_at=ends_at,
-        audience_until=0,
+        audience_until=0 if is_started else None,
     )
     return mailing.pk
 
 
-def add_messages(mailing: int, after: int, until: int, done: float, started_at: datetime) -> None:
+def _add_messages(mailing: int, after: int, until: int, done: float, started_at: datetime) -> None:
     """To the clients with ids in (after, until]; each chunk of them is sent in a minute of its own."""
     chunks, begun = range(after, until, CHUNK), _moment(started_at)
     for number, start in enumerate(chunks):
         shares = ENDS if number < done * len(chunks) else WAITING
         slot = f"((id * 7919 + {mailing}) % 1000)"
+        # an opt-out stops what waits
+        whom = "opted_out_at IS NULL" if shares is WAITING else "true"
         columns = [[(end[column], share) for end, share in shares.items()] for column in range(3)]
         state, reason, attempts = (_spread(column, slot) for column in columns)
         sent_at = _moment(started_at + timedelta(minutes=number))
@@ -203,7 +226,7 @@ def add_messages(mailing: int, after: int, until: int, done: float, started_at: 
                                           attempts, strikes, due_at, created_at, sent_at)
             SELECT {mailing}, id, operator_code, tag, timezone, {state}, {reason},
                    {attempts}, 0, {begun}, {begun}, CASE WHEN {state} = 'sent' THEN {sent_at} END
-            FROM clients_client WHERE id > {start} AND id <= {min(start + CHUNK, until)} ORDER BY id
+            FROM clients_client WHERE id > {start} AND id <= {min(start + CHUNK, until)} AND {whom} ORDER BY id
             """
         )
 
@@ -225,7 +248,7 @@ def _add_attempts() -> None:
     )
 
 
-def add_counts() -> None:
+def _add_counts() -> None:
     """The tally as if the messages had moved one by one, and the zones of each mailing."""
     _run(
         "INSERT INTO mailings_mailingzone (mailing_id, timezone) "

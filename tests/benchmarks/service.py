@@ -1,10 +1,9 @@
 """A whole Vestnik for a benchmark: database, simulator, worker and web server, each a process of its own."""
 
-import os
+import re
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +11,13 @@ from dataclasses import dataclass
 
 import requests
 
+from tests.benchmarks.database import prepared_database
 from tests.benchmarks.drain import ROOT, workers
 from tests.gateway_process import GatewayProcess
-from tests.postgres import free_port, private_postgres
+from tests.postgres import free_port
 
 PATIENCE_S = 30
+PASSWORD = "benchmark only"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Service:
     gateway: GatewayProcess
     session: requests.Session
 
+    def get(self, path: str, session: requests.Session | None = None) -> requests.Response:
+        """A page, or with no session of a person's an answer of the API. Raises unless it is well."""
+        answer = (session or self.session).get(self.url + path)
+        answer.raise_for_status()
+        return answer
+
     def post(self, path: str, body: dict[str, object]) -> dict[str, object]:
         answer = self.session.post(f"{self.url}/api/v1{path}", json=body)
         answer.raise_for_status()
@@ -34,30 +41,37 @@ class Service:
 
 
 @contextmanager
-def running_service(*, sqlite: bool = False, latency: str = "50ms", **environment: str) -> Iterator[Service]:
-    """Brings everything up with production settings, on an empty database, and takes it down again."""
+def running_service(
+    *, sqlite: bool = False, url: str = "", latency: str = "50ms", running_workers: int = 1, **environment: str
+) -> Iterator[Service]:
+    """Brings everything up with production settings, and takes it down again. Without `url` on a new database."""
     with ExitStack() as stack:
         gateway = stack.enter_context(GatewayProcess("--latency", latency))
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vestnik-bench-"))
-        os.environ |= {
-            "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3"
-            if sqlite
-            else stack.enter_context(private_postgres(durable=True)),
-            "GATEWAY_URL": gateway.url,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "SECRET_KEY": secrets.token_hex(32),
-            "LOG_LEVEL": "WARNING",
-            "LOG_FORMAT": "json",
-            **environment,
-        }
-        for command in (["migrate", "-v0"], ["createcachetable"], ["collectstatic", "--no-input", "-v0"]):
-            _manage(*command)
-        key = _manage("create_api_key", "benchmark", "--role", "operator").strip()
-        stack.enter_context(workers(1))
-        url = stack.enter_context(_web())
+        stack.enter_context(prepared_database(sqlite=sqlite, url=url, GATEWAY_URL=gateway.url, **environment))
+        _manage("collectstatic", "--no-input", "-v0")
+        key = _manage("create_api_key", f"benchmark {secrets.token_hex(4)}", "--role", "operator").strip()
+        stack.enter_context(workers(running_workers))
+        address = stack.enter_context(_web())
         session = requests.Session()
         session.headers["Authorization"] = f"Bearer {key}"
-        yield Service(url, gateway, session)
+        yield Service(address, gateway, session)
+
+
+def signed_in(service: Service) -> requests.Session:
+    """A console session of an operator of its own."""
+    from accounts.models import User
+    from accounts.roles import Role
+
+    email = f"{secrets.token_hex(8)}@example.com"
+    User.objects.create_user(email, PASSWORD, role=Role.OPERATOR)
+    session = requests.Session()
+    page = session.get(f"{service.url}/sign-in/").text
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token is not None
+    form = {"csrfmiddlewaretoken": token[1], "login": email, "password": PASSWORD}
+    answer = session.post(f"{service.url}/sign-in/", data=form, headers={"Referer": service.url})
+    assert "/sign-in/" not in answer.url
+    return session
 
 
 def _manage(*arguments: str) -> str:
