@@ -1,34 +1,36 @@
 """The loop: claim → deliver → settle.
 
 One run is one task of limited time. Any number may run at once; each keeps at most `GATEWAY_CONCURRENCY`
-requests in flight and claims no more than it has free places for.
+requests in flight, claims no more than it has free places for, and no more than `pace` allows.
 """
 
 import random
-import secrets
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from config.logs import brief, logger
-from mailings import bell, clock, leases, policy, queue
+from mailings import bell, clock, operations, pace, policy, queue
 from mailings.gateway import Cause, Delivery, Kind, Line, Request
 from mailings.models import Mailing
+from mailings.pace import Answer, Grant, Pace
+from mailings.places import Place
 from mailings.policy import Job, OnUnknown
 from mailings.queue import Settlement
+from mailings.turns import Turns, risk_first
 
 BUDGET_S = 20.0
 IDLE_S = 1.0
 ANSWERS_S = 0.1
 LINGER_S = 0.01
-PLACE_S = 10.0
-PLACE_RENEWED_S = 0.5
 LEASE_MARGIN_S = 20.0
+# outcomes that cannot be written, because the database is away, are kept so long
+KEPT_S = 3600.0
 DECIDED = (Kind.SENT, Kind.REFUSED)
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
@@ -45,7 +47,7 @@ def run(*, stopping: Callable[[], bool], places: int, budget_s: float = BUDGET_S
 
     Takes one of `places` dispatch leases, or does nothing when all are held. Returns the messages settled.
     """
-    place = _Place.first_free(places)
+    place = Place.first_free(places, load_s=lease_s())
     if place is None:
         return 0
     with Line(
@@ -56,44 +58,8 @@ def run(*, stopping: Callable[[], bool], places: int, budget_s: float = BUDGET_S
             run_.work(stopping=stopping, until=time.monotonic() + budget_s)
             run_.pass_on(stopping=stopping, places=places)
         finally:  # whatever went wrong: what is in flight comes to a known end
-            run_.drain(until=time.monotonic() + settings.GATEWAY_TIMEOUT + 2)
+            run_.drain(stopping=stopping, until=time.monotonic() + settings.GATEWAY_TIMEOUT + 2)
     return run_.settled
-
-
-class _Place:
-    """One of the dispatch leases, and how many of its places former holders still use."""
-
-    def __init__(self, number: int) -> None:
-        self.name = f"dispatch-{number}"
-        self.holder = secrets.token_hex(8)
-        self.load = 0
-        self._renewed = float("-inf")
-
-    @classmethod
-    def first_free(cls, places: int) -> "_Place | None":
-        return next((place for place in map(cls, range(1, places + 1)) if place.keep()), None)
-
-    def keep(self) -> bool:
-        """Takes or renews the lease when it is time to. False: somebody else holds it."""
-        moment = time.monotonic()
-        if moment - self._renewed < PLACE_RENEWED_S:
-            return True
-        now = clock.now()
-        if not leases.hold(self.name, self.holder, now, PLACE_S):
-            return False
-        self.load = leases.load(self.name, now)
-        self._renewed = moment
-        return True
-
-    def leave(self, in_flight: int) -> None:
-        now = clock.now()
-        self.ease(in_flight)
-        leases.let_go(self.name, self.holder, now)
-
-    def ease(self, requests: int) -> None:
-        """Adds to (or takes from) what the next holder must leave free."""
-        if requests:
-            leases.leave_load(self.name, requests, clock.now(), lease_s())
 
 
 class _Run:
@@ -103,14 +69,15 @@ class _Run:
     while the answer to its first request is still to be collected.
     """
 
-    def __init__(self, line: Line, place: _Place) -> None:
+    def __init__(self, line: Line, place: Place) -> None:
         self.line = line
         self.place = place
         self.settled = 0
+        self._pace = Pace()
+        self._turns = Turns()
         self._jobs: dict[Request, Job] = {}
-        self._in_flight: Counter[int] = Counter()
+        self._probes: set[Request] = set()
         self._unwritten: list[Delivery] = []
-        self._broken: set[int] = set()
         self._recent: deque[bool] = deque(maxlen=policy.RECENT)
 
     @property
@@ -139,14 +106,20 @@ class _Run:
         """The next run takes over the place while this one waits for its last answers."""
         try:
             self.place.leave(self.in_flight)
-            if not stopping() and queue.due_exists(clock.now()):
-                bell.dispatch(clock.now(), places=places)
+            now = clock.now()
+            if not stopping() and pace.may_send(now) and queue.due_exists(now):
+                bell.dispatch(now, places=places)
         except DATABASE_AWAY as error:  # the place is free again when its lease has passed
             _note_database_away(error)
 
-    def drain(self, *, until: float) -> None:
-        """Waits for what is in flight and writes it; what is not written by `until` is left to its lease."""
-        while self._jobs and time.monotonic() < until:
+    def drain(self, *, stopping: Callable[[], bool], until: float) -> None:
+        """Waits for what is in flight and writes it.
+
+        What the database did not take by `until` is kept until it does, unless the worker is to stop: then it is
+        left to its lease.
+        """
+        kept_until = until + KEPT_S
+        while self._jobs and (time.monotonic() < until or (self._must_keep(kept_until) and not stopping())):
             before = self.in_flight
             self._collect(wait_s=0.25)
             try:
@@ -154,40 +127,71 @@ class _Run:
             except DATABASE_AWAY as error:
                 _note_database_away(error)
 
+    def _must_keep(self, until: float) -> bool:
+        return bool(self._unwritten) and time.monotonic() < until
+
     def _claim(self) -> int:
-        """Fills the free places, shared among the running mailings: those with the fewest in flight first."""
-        began, now = time.monotonic(), clock.now()
+        """Fills the free places that `pace` allows, shared among the running mailings."""
+        now = clock.now()
         free = self.line.free - self.place.load
-        if free <= 0:
+        mailings = self._turns.order(queue.running(now)) if free > 0 else []
+        grant = self._pace.allow(free, now) if mailings else pace.NOTHING
+        if not grant.number:
             return 0
-        sound = [mailing for mailing in queue.running(now) if mailing.pk not in self._broken]
-        mailings = sorted(sound, key=lambda mailing: self._in_flight[mailing.pk])
-        shares = policy.shares(self.line.capacity, [self._in_flight[mailing.pk] for mailing in mailings])
-        hungry: list[Mailing] = []
+        if grant.probe_until is not None:
+            return self._probe(mailings, grant, now)
         claimed = 0
-        for mailing, share in zip(mailings, shares, strict=True):
-            got = self._claim_from(mailing, min(share, free - claimed), began=began, now=now)
+        hungry: list[Mailing] = []
+        for mailing, share in zip(mailings, self._turns.shares(mailings, self.line.capacity), strict=True):
+            wanted = min(share, grant.number - claimed)
+            got = self._claim_from(mailing, wanted, grant, now)
             claimed += got
-            if got == share:
+            if got == wanted:
                 hungry.append(mailing)
         for mailing in hungry if len(mailings) > 1 else []:
-            claimed += self._claim_from(mailing, free - claimed, began=began, now=now)
+            claimed += self._claim_from(mailing, grant.number - claimed, grant, now)
         return claimed
 
-    def _claim_from(self, mailing: Mailing, places: int, *, began: float, now: datetime) -> int:
+    def _probe(self, mailings: Sequence[Mailing], grant: Grant, now: datetime) -> int:
+        for mailing in risk_first(mailings):
+            if self._claim_from(mailing, 1, grant, now):
+                return 1
+        pace.give_back(grant, now)
+        return 0
+
+    def _claim_from(self, mailing: Mailing, wanted: int, grant: Grant, now: datetime) -> int:
+        """Claims up to `wanted` messages and sends them off; how many."""
+        if wanted <= 0:
+            return 0
         try:
-            jobs = queue.claim(mailing, places, now=now, lease_s=lease_s())
+            jobs = queue.claim(mailing, wanted, now=now, lease_s=lease_s())
         except DATABASE_AWAY:
             raise
         except Exception:  # our bug, met in one mailing: it waits for the next run, the others go on
             log.exception("a mailing could not be claimed from", mailing_id=mailing.pk)
-            self._broken.add(mailing.pk)
+            self._turns.rest(mailing)
             return 0
-        requests = {_request(job, began=began, now=now): job for job in jobs}
-        self._jobs |= requests
-        self._in_flight[mailing.pk] += len(jobs)
-        self.line.submit(list(requests))
-        return len(jobs)
+        self._turns.served(mailing, len(jobs), wanted)
+        requests = self._requests(jobs, grant)
+        self._jobs |= zip(requests, jobs, strict=False)
+        if grant.probe_until is not None:
+            self._probes.update(requests)
+        self.line.submit(requests)
+        return len(requests)
+
+    def _requests(self, jobs: list[Job], grant: Grant) -> list[Request]:
+        """A request for each job; jobs that no instant could be promised to go back, at no cost."""
+        moment, now = time.monotonic(), clock.now()
+        if not grant.limit or not jobs:
+            return [_request(job, moment=moment, now=now) for job in jobs]
+        promised = pace.promise(len(jobs), grant.limit, now)
+        queue.release(jobs[promised.number :], now=now)
+        first = moment + (promised.first_at - now).total_seconds()
+        pitch = promised.pitch.total_seconds()
+        return [
+            _request(job, moment=moment, now=now, begin_at=first + index * pitch)
+            for index, job in enumerate(jobs[: promised.number])
+        ]
 
     def _collect(self, *, wait_s: float) -> None:
         self._unwritten += self.line.collect(wait_s=wait_s, linger_s=LINGER_S)
@@ -199,18 +203,31 @@ class _Run:
             _note_database_away(error)
             return
         for delivery in self._unwritten:
-            self._in_flight[self._jobs.pop(delivery.request).mailing_id] -= 1
+            self._turns.came_back(self._jobs.pop(delivery.request).mailing_id)
+            self._probes.discard(delivery.request)
         self._unwritten = []
 
     def _write(self, deliveries: Sequence[Delivery]) -> None:
         now = clock.now()
         begun = [delivery for delivery in deliveries if delivery.outcome.cause is not Cause.NOT_BEGUN]
+        answers = [self._answer(delivery) for delivery in begun]
         self._recent.extend(delivery.outcome.kind in DECIDED for delivery in begun)
         held = self._held(begun)
-        self.settled += queue.settle([self._settlement(delivery, held, now) for delivery in begun], now=now)
+        settlements = [self._settlement(delivery, held, now) for delivery in begun]
+        with transaction.atomic():
+            settled = queue.settle(settlements, now=now)
+            self._pace.note(answers, now)
+        self.settled += settled
         if len(begun) < len(deliveries):
             not_begun = [d.request for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
             queue.release([self._jobs[request] for request in not_begun], now=now)
+        self._pace.judge(answers, now)
+        for mailing_id in {self._jobs[d.request].mailing_id for d in begun if d.outcome.kind is Kind.REFUSED}:
+            operations.pause_refused(mailing_id, now)
+
+    def _answer(self, delivery: Delivery) -> Answer:
+        is_probe = delivery.request in self._probes
+        return Answer(delivery.outcome, clock.instant(delivery.began_at), delivery.duration_s, is_probe=is_probe)
 
     def _held(self, deliveries: Sequence[Delivery]) -> set[int]:
         """The mailings whose unclear messages are held, as of now: a person may have said so in the meantime."""
@@ -233,11 +250,11 @@ class _Run:
         )
 
 
-def _request(job: Job, *, began: float, now: datetime) -> Request:
+def _request(job: Job, *, moment: float, now: datetime, begin_at: float | None = None) -> Request:
     """The deadline is the mailing's end, or the lease's: a worker that was stopped must not send for another.
 
     When the client's window closes, nothing is begun any more; what was begun is answered.
-    `began` is the moment of `time.monotonic()` that belongs to `now`, so that what the claim took is counted.
+    `moment` is that of `time.monotonic()` which belongs to `now`.
     """
     left_s = (min(job.ends_at, job.lease_until) - now).total_seconds()
     begin_s = left_s if job.closes_at is None else (job.closes_at - now).total_seconds()
@@ -245,9 +262,10 @@ def _request(job: Job, *, began: float, now: datetime) -> Request:
         id=job.id,
         phone=job.phone,
         text=job.text,
-        deadline=began + left_s,
+        deadline=moment + left_s,
         timeout_s=settings.GATEWAY_TIMEOUT,
-        begin_by=began + begin_s,
+        begin_by=moment + begin_s,
+        begin_at=begin_at,
     )
 
 

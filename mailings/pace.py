@@ -1,7 +1,7 @@
 """How fast the gateway is asked, by all workers together: one row holds the limit's next instant and the breaker.
 
-The doorkeeper of that row. A dispatch run asks with `Pace.allow` before it claims, and tells with `Pace.note` and
-`Pace.judge` what came back; people stop, resume and check.
+The doorkeeper of that row. A dispatch run asks with `Pace.allow` before it claims, takes a `promise` for what it
+claimed, and tells with `Pace.note` and `Pace.judge` what came back; people stop, resume and check.
 """
 
 from bisect import bisect_left
@@ -24,8 +24,9 @@ from mailings.gateway import EXCERPT_LENGTH, Outcome
 from mailings.models import Gateway, Pulse
 from mailings.refusals import Refused
 
-# requests are promised their instants this far ahead: what a killed run wastes, and a pause has to wait for
-AHEAD = timedelta(seconds=0.25)
+# instants are promised this far ahead, or a little more when many ask at once: a killed run wastes them, a pause
+# waits for them
+AHEAD, FARTHEST = timedelta(seconds=0.25), timedelta(seconds=0.75)
 # of a limit, so much is left for requests that are a little late: in no second it is passed by over 2 %
 SLACK = 1.01
 SEEN_S = 0.1
@@ -40,18 +41,23 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What may be begun: `number` requests, the n-th at `first_at` + n × `pitch`; at once without them.
+    """How many messages may be claimed to be sent now; `limit` is in requests per second, 0 is none.
 
-    `probe_until` is set for a probe: when the next one may follow.
+    `probe_until` is set when it is a probe of the whole installation: the instant when the next one may follow.
     """
 
     number: int
-    first_at: datetime | None = None
-    pitch: timedelta = timedelta(0)
+    limit: float = 0.0
     probe_until: datetime | None = None
 
-    def begins_at(self, index: int) -> datetime | None:
-        return None if self.first_at is None else self.first_at + index * self.pitch
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Instants that are nobody else's: the n-th request, of `number`, begins at `first_at` + n × `pitch`."""
+
+    number: int
+    first_at: datetime
+    pitch: timedelta
 
 
 NOTHING = Grant(0)
@@ -75,14 +81,18 @@ class Pace:
         self._read_at = self._judged_at = float("-inf")
 
     def allow(self, wanted: int, now: datetime) -> Grant:
-        """How many of `wanted` requests may be begun, and when. Give back what is not used."""
+        """How many messages may be claimed, up to `wanted`. What is claimed under a limit needs a `promise`."""
         row = _pass_time(self._current(), now)
         if wanted <= 0 or not is_open(row, now):
             return NOTHING
         if row.flow in breaker.PROBED:
             return _win_probe(row, now)
         limit = breaker.per_second(condition(row), settings.GATEWAY_RATE)
-        return _reserve(wanted, limit, now) if limit else Grant(wanted)
+        if not limit:
+            return Grant(wanted)
+        if row.next_at > now + AHEAD:
+            return NOTHING
+        return Grant(min(wanted, max(1, int(limit * AHEAD.total_seconds()))), limit)
 
     def note(self, answers: Sequence[Answer], now: datetime) -> None:
         """Counts what came back. Call it in the transaction that writes the outcomes."""
@@ -117,7 +127,8 @@ class Pace:
         self._row = _move(row, breaker.after_news(condition(row), heard, _evidence(since, now), now), now)
 
     def _current(self) -> Gateway:
-        if self._row is None or monotonic() - self._read_at > SEEN_S or self._row.flow != Flow.FLOWING:
+        settled = self._row is not None and self._row.flow == Flow.FLOWING and not settings.GATEWAY_RATE
+        if self._row is None or not settled or monotonic() - self._read_at > SEEN_S:
             self._row, self._read_at = current(clock.now()), monotonic()
         return self._row
 
@@ -146,26 +157,20 @@ def may_send(now: datetime) -> bool:
     return is_open(current(now), now)
 
 
-def give_back(grant: Grant, used: int, now: datetime) -> None:
-    """Returns what was granted and not used, if nobody was granted anything since."""
-    if grant.probe_until is not None and not used:
-        Gateway.objects.filter(flow__in=breaker.PROBED, until=grant.probe_until).update(until=now)
-    elif grant.first_at is not None and used < grant.number:
-        end = grant.first_at + grant.number * grant.pitch
-        Gateway.objects.filter(next_at=end).update(next_at=grant.first_at + used * grant.pitch)
-
-
-def _reserve(wanted: int, limit: float, now: datetime) -> Grant:
-    """Instants that are nobody else's, one after the other."""
+def promise(wanted: int, limit: float, now: datetime) -> Promise:
+    """Takes instants for up to `wanted` requests, one after the other, none of them far ahead."""
     pitch = timedelta(seconds=SLACK / limit)
     with transaction.atomic():
-        row = Gateway.objects.select_for_update().get(pk=Gateway.ONLY)
+        row = _locked(now)
         first = max(row.next_at, now)
-        number = min(wanted, (now + AHEAD - first) // pitch + 1)
-        if number <= 0:
-            return NOTHING
+        number = max(0, min(wanted, (now + FARTHEST - first) // pitch + 1))
         Gateway.objects.filter(pk=row.pk).update(next_at=first + number * pitch)
-    return Grant(number, first, pitch)
+    return Promise(number, first, pitch)
+
+
+def give_back(probe: Grant, now: datetime) -> None:
+    """A probe that found nothing to send: the first message that is due may be it."""
+    Gateway.objects.filter(flow__in=breaker.PROBED, until=probe.probe_until).update(until=now)
 
 
 def _win_probe(row: Gateway, now: datetime) -> Grant:

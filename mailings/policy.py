@@ -16,6 +16,9 @@ RETRY_CAP_S = 300.0
 STRIKES = 20
 # how many of the last answers tell whether the gateway is well
 RECENT = 50
+# a mailing that is refused more often than this among its last answers pauses itself
+ANSWERS_WATCHED = 50
+REFUSED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +240,11 @@ def end_of_waiting(*, tried: bool, doubtful: bool, cancelled: bool) -> tuple[Sta
 def is_well(recent: Sequence[bool]) -> bool:
     """Whether the gateway works, by its recent answers (True: it decided on the message). Too few say nothing."""
     return len(recent) >= RECENT // 2 and 2 * sum(recent) > len(recent)
+
+
+def is_refused_too_often(refused: int, answers: int) -> bool:
+    """Whether a mailing should pause itself, by its last answers. Too few say nothing."""
+    return answers >= ANSWERS_WATCHED and refused > REFUSED_SHARE * answers
 
 
 def retry_delay(attempt: int, chance: float, *, at_least: float = 0.0) -> float:

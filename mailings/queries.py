@@ -10,8 +10,11 @@ from django.db import connection
 from django.db.models import Count, Max, QuerySet, Sum
 
 from mailings import tally
-from mailings.models import Mailing, MailingState, MailingZone, Message, Tally, Worker
+from mailings.gateway import Kind
+from mailings.models import Attempt, Mailing, MailingState, MailingZone, Message, Tally, Worker
 from mailings.policy import State
+
+ATTEMPTS_SEEN = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,22 @@ def first_across_states(found: QuerySet[Message], rows: int) -> list[Message]:
 def message(message_id: int) -> Message:
     """One message of a mailing that is not deleted, with its attempts. Raises Message.DoesNotExist."""
     return messages(MessageFilter()).prefetch_related("attempt_log").get(pk=message_id)
+
+
+def last_answers(mailing_id: int, number: int, *, since: datetime | None) -> tuple[int, int]:
+    """How many of the last `number` answers to a mailing's requests were refusals, and how many there were.
+
+    Looks at no more than the last `ATTEMPTS_SEEN` requests of all mailings: one that sends next to nothing among
+    them is judged when it does.
+    """
+    newest = Attempt.objects.aggregate(last=Max("id"))["last"] or 0
+    found = Attempt.objects.filter(
+        id__gt=newest - ATTEMPTS_SEEN, message__mailing=mailing_id, http_status__isnull=False
+    )
+    if since is not None:
+        found = found.filter(started_at__gte=since)
+    outcomes = list(found.order_by("-id").values_list("outcome", flat=True)[:number])
+    return outcomes.count(Kind.REFUSED.value), len(outcomes)
 
 
 def statistics(mailing_id: int) -> Statistics:

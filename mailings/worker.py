@@ -29,7 +29,7 @@ from django_q.models import Schedule
 from django_q.scheduler import scheduler
 
 from config.logs import brief, logger
-from mailings import bell, clock, dispatch, leases, operations, queue, tasks
+from mailings import bell, clock, dispatch, leases, operations, pace, queue, tasks
 from mailings.models import Mailing, Worker
 
 TICK_S = 0.5
@@ -197,7 +197,7 @@ class Clock:
         for mailing in Mailing.objects.filter(state__in=operations.STARTED).order_by("id"):
             if not mailing.audience_is_whole:
                 bell.audience(mailing.pk, now)
-        if queue.due_exists(now):
+        if pace.may_send(now) and queue.due_exists(now):
             bell.dispatch(now, places=tasks.places())
 
     def _schedules(self) -> None:

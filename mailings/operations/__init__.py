@@ -7,7 +7,7 @@ raise `Invalid`; a mailing that does not exist, or was deleted, raises `Mailing.
 from mailings.operations.decisions import retry_failed
 from mailings.operations.mailings import cancel, change, create, delete, duplicate, launch, pause, resume
 from mailings.operations.steps import OVER, STARTED, NoMatches, Overdue
-from mailings.operations.timetable import close_ended, finish_done, start_due, stop_clients
+from mailings.operations.timetable import close_ended, finish_done, pause_refused, start_due, stop_clients
 from mailings.refusals import Refused
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "finish_done",
     "launch",
     "pause",
+    "pause_refused",
     "resume",
     "retry_failed",
     "start_due",

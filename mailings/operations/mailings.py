@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.journal import Actor, record
 from clients.operations import Invalid
 from mailings import audience, bell, clock
-from mailings.models import Mailing, MailingState
+from mailings.models import Mailing, MailingState, PauseReason
 from mailings.operations.steps import (
     OVER,
     STARTED,
@@ -21,6 +21,7 @@ from mailings.operations.steps import (
     end,
     locked,
     move,
+    put_on_hold,
     ring,
     start,
     visible,
@@ -144,7 +145,7 @@ def pause(actor: Actor, mailing_id: int) -> Mailing:
     with transaction.atomic():
         mailing = locked(mailing_id)
         allow(mailing, MailingState.RUNNING, otherwise=_("Only a running mailing is paused"))
-        move(mailing, MailingState.PAUSED, clock.now())
+        put_on_hold(mailing, PauseReason.BY_HAND, clock.now())
         record(actor, "pause", mailing)
     return mailing
 
@@ -157,6 +158,8 @@ def resume(actor: Actor, mailing_id: int) -> Mailing:
         allow(mailing, MailingState.PAUSED, otherwise=_("Only a paused mailing is resumed"))
         if mailing.ends_at <= now:
             raise Refused(_("The end of the mailing has come: it sends nothing more"))
+        mailing.pause_reason, mailing.resumed_at = "", now
+        mailing.save(update_fields=["pause_reason", "resumed_at"])
         move(mailing, MailingState.RUNNING, now)
         record(actor, "resume", mailing)
         ring(mailing, now)

@@ -9,7 +9,7 @@ from accounts.journal import SERVICE, record
 from clients.models import Client
 from clients.operations import Invalid
 from mailings import bell
-from mailings.models import Mailing, MailingState
+from mailings.models import Mailing, MailingState, PauseReason
 from mailings.refusals import Refused
 
 STARTED = (MailingState.RUNNING, MailingState.PAUSED)
@@ -48,6 +48,12 @@ def move(mailing: Mailing, state: MailingState, now: datetime) -> None:
     mailing.state = state
     mailing.updated_at = now
     mailing.save(update_fields=["state", "updated_at"])
+
+
+def put_on_hold(mailing: Mailing, reason: PauseReason, now: datetime) -> None:
+    mailing.pause_reason = reason
+    mailing.save(update_fields=["pause_reason"])
+    move(mailing, MailingState.PAUSED, now)
 
 
 def start(mailing: Mailing, now: datetime) -> None:

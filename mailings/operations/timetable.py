@@ -5,12 +5,16 @@ from time import monotonic
 
 from django.db import transaction
 
-from mailings import clock, queue
-from mailings.models import Mailing, MailingState, Message
-from mailings.operations.steps import STARTED, end, start
+from accounts.journal import SERVICE, record
+from config.logs import logger
+from mailings import clock, policy, queries, queue
+from mailings.models import Mailing, MailingState, Message, PauseReason
+from mailings.operations.steps import STARTED, end, put_on_hold, start
 from mailings.policy import Reason, State
 
 CLOSING_S = 0.5
+
+log = logger(__name__)
 
 
 def start_due(now: datetime) -> int:
@@ -65,6 +69,22 @@ def close_a_step(mailing: Mailing, now: datetime) -> bool:
         return False
     # a row that was in flight a moment ago cannot come back: closing ends only when none is open
     return bool(Mailing.objects.filter(pk=mailing.pk, closing=True).update(closing=False))
+
+
+def pause_refused(mailing_id: int, now: datetime) -> bool:
+    """Pauses a running mailing of whose last answers too many were refusals. Whether it did."""
+    with transaction.atomic():
+        running = Mailing.objects.filter(pk=mailing_id, state=MailingState.RUNNING, deleted_at=None)
+        mailing = running.select_for_update(no_key=True).first()
+        if mailing is None:
+            return False
+        refused, answers = queries.last_answers(mailing_id, policy.ANSWERS_WATCHED, since=mailing.resumed_at)
+        if not policy.is_refused_too_often(refused, answers):
+            return False
+        put_on_hold(mailing, PauseReason.REFUSED, now)
+        record(SERVICE, "pause", mailing, reason=PauseReason.REFUSED.value, refused=refused, answers=answers)
+    log.warning("mailing paused itself", mailing_id=mailing_id, refused=refused, answers=answers)
+    return True
 
 
 def stop_clients(client_ids: list[int], reason: str) -> None:

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.journal import SERVICE
 from clients.models import Client
-from mailings import bell, clock, dispatch, operations, queue, tally
+from mailings import bell, clock, dispatch, operations, pace, queue, tally
 from mailings.models import Attempt, Lease, Mailing, Message
 from mailings.policy import Job, OnUnknown, Reason, State
 from tests.gateway_process import GatewayProcess
@@ -126,7 +126,7 @@ def test_500_and_hanging_and_the_end_leave_nothing_open_and_nothing_after_it(
 
 
 def test_with_hold_no_unknown_message_is_sent_again(gateway: GatewayProcess) -> None:
-    gateway.control(faults={"500": 0.3, "reset": 0.2, "garbage": 0.1})
+    gateway.control(faults={"500": 0.2, "reset": 0.1, "garbage": 0.05})
     mailing = make_running_mailing(clients=100, on_unknown="hold")
 
     run()
@@ -156,6 +156,7 @@ def test_a_gateway_that_is_down_costs_nobody_his_message(gateway: GatewayProcess
 
     gateway.control(down=False)
     Message.objects.update(due_at=clock.now())
+    pace.resume(SERVICE)
     run()
 
     assert by_state(mailing) == {State.SENT: 20}
@@ -307,8 +308,8 @@ def test_what_the_claim_took_counts_against_the_deadline(limit: str) -> None:
         on_unknown=OnUnknown.RESEND,
     )
 
-    request = dispatch._request(job, began=1000.0, now=now)
-    windowed = dispatch._request(replace(job, closes_at=now + timedelta(seconds=5)), began=1000.0, now=now)
+    request = dispatch._request(job, moment=1000.0, now=now)
+    windowed = dispatch._request(replace(job, closes_at=now + timedelta(seconds=5)), moment=1000.0, now=now)
 
     assert request.deadline == request.begin_by == 1030.0
     assert (windowed.deadline, windowed.begin_by) == (1030.0, 1005.0)
