@@ -356,7 +356,8 @@ def _knock(url: str, token: str, timeout_s: float) -> Outcome:
         ) as answer:
             body = answer.raw.read(BODY_LIMIT + 1)
             return judge(answer.status_code, answer.headers, body, now=datetime.now(UTC))
-    except requests.ConnectionError as error:
-        return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=excerpt(f"{type(error).__name__}: {error}"))
+    except requests.ReadTimeout as error:
+        return Outcome(Kind.UNKNOWN, Cause.NO_ANSWER, detail=excerpt(f"{type(error).__name__}: {error}"))
     except (requests.RequestException, HTTPError, OSError) as error:
-        return Outcome(Kind.UNKNOWN, Cause.CONNECTION_LOST, detail=excerpt(f"{type(error).__name__}: {error}"))
+        # whether a byte left does not matter: there was no message in it
+        return Outcome(Kind.NOT_SENT, Cause.NO_CONNECTION, detail=excerpt(f"{type(error).__name__}: {error}"))

@@ -240,25 +240,30 @@ def resume(actor: Actor) -> Gateway:
 
 
 def check(actor: Actor) -> Gateway:
-    """Has a worker look whether the gateway is there and takes our token; `checked_at` says when that was done."""
+    """Has a worker look whether the gateway is there and takes our token; `checked_at` says when that was done.
+
+    A gateway that was given up is probed at once, too.
+    """
     now = clock.now()
     with transaction.atomic():
         row = _locked(now)
         row.check_asked_at = now
-        row.save(update_fields=["check_asked_at"])
+        if row.flow in breaker.PROBED:
+            row.until = now
+        row.save(update_fields=["check_asked_at", "until"])
         record(actor, "check", row)
         bell.check(now)
     return row
 
 
 def checked(outcome: Outcome, *, duration_s: float, now: datetime) -> Gateway:
-    """Keeps what a check came to. A gateway that was given up and answers well is used again, carefully."""
+    """Keeps what a check came to. A token that is taken again is used again, carefully."""
     with transaction.atomic():
         row = _locked(now)
         row.checked_at = now
         row.check_outcome = asdict(outcome) | {"duration_ms": round(duration_s * 1000)}
         row.save(update_fields=["checked_at", "check_outcome"])
-        heard = breaker.news([outcome], probe=outcome)
+        heard = breaker.news([outcome], probe=outcome if row.flow == Flow.UNAUTHORISED else None)
         return _move(row, breaker.after_news(condition(row), heard, Evidence(), now), now)
 
 
