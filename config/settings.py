@@ -181,6 +181,7 @@ _hands = 4
 Q_CLUSTER = {
     "name": "vestnik",
     "orm": "default",
+    "broker_class": "mailings.bell.PatientBroker",
     "workers": _hands,
     "queue_limit": _hands,
     # a dispatch run takes 20 s and then waits for its last answers

@@ -78,6 +78,7 @@ class _Run:
         self._jobs: dict[Request, Job] = {}
         self._probes: set[Request] = set()
         self._unwritten: list[Delivery] = []
+        self._lost_claims: list[int] = []
         self._recent: deque[bool] = deque(maxlen=policy.RECENT)
 
     @property
@@ -133,6 +134,9 @@ class _Run:
     def _claim(self) -> int:
         """Fills the free places that `pace` allows, shared among the running mailings."""
         now = clock.now()
+        while self._lost_claims:  # the connection broke: perhaps after the claim was written
+            queue.undo(self._lost_claims[-1], now=now)
+            self._lost_claims.pop()
         free = self.line.free - self.place.load
         mailings = self._turns.order(queue.running(now)) if free > 0 else []
         grant = self._pace.allow(free, now) if mailings else pace.NOTHING
@@ -163,9 +167,11 @@ class _Run:
         """Claims up to `wanted` messages and sends them off; how many."""
         if wanted <= 0:
             return 0
+        token = queue.new_token()
         try:
-            jobs = queue.claim(mailing, wanted, now=now, lease_s=lease_s())
+            jobs = queue.claim(mailing, wanted, now=now, lease_s=lease_s(), token=token)
         except DATABASE_AWAY:
+            self._lost_claims.append(token)
             raise
         except Exception:  # our bug, met in one mailing: it waits for the next run, the others go on
             log.exception("a mailing could not be claimed from", mailing_id=mailing.pk)

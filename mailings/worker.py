@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from django.core.cache import caches
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django_q.brokers import get_broker
 from django_q.cluster import Cluster, Sentinel
 from django_q.conf import Conf
@@ -37,6 +37,8 @@ SEEN_EVERY_S = 2.0
 GIVEN_UP = 70
 GRACE_S = 45.0
 LAST_TASKS_S = 15.0
+# after the database was away, runs get so long to write what they kept before leases that passed are recovered
+RETURN_S = 8.0
 RECYCLED, TIMED_OUT = -2, 0
 
 log = logger(__name__)
@@ -144,6 +146,7 @@ class Clock:
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
         self._seen_at = float("-inf")
+        self._away_at = time.monotonic()  # as far as this process knows
         self._broker = get_broker()
 
     def tick(self) -> None:
@@ -164,6 +167,7 @@ class Clock:
             step()
         except (DatabaseError, InterfaceError) as error:
             log.warning("database away", step=step.__name__, error=brief(error))
+            self._away_at = time.monotonic()
             connections.close_all()
         except Exception:  # the outermost loop: without it nothing would ever start again
             log.exception("a step of the clock failed", step=step.__name__)
@@ -190,6 +194,8 @@ class Clock:
         operations.close_ended(clock.now())
 
     def _leases(self) -> None:
+        if time.monotonic() - self._away_at < RETURN_S:
+            return
         queue.recover(now=clock.now(), lease_s=dispatch.lease_s(), chance=random.random)
 
     def _bells(self) -> None:
@@ -218,6 +224,18 @@ def ensure_schedules() -> None:
     )
 
 
+def wait_for_the_database() -> None:
+    """Returns when it answers. One that answers with an error of another kind is somebody's to mend."""
+    while True:
+        try:
+            connection.ensure_connection()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("database away", error=brief(error))
+            time.sleep(1)
+        else:
+            return
+
+
 def spare_the_collector() -> None:
     """Looks for garbage cycles rarely: requests make many short-lived objects, and the looking took a quarter of
     the time that a request costs. What is loaded by now is never looked at again."""
@@ -230,6 +248,7 @@ def run() -> int:
     """Runs until SIGTERM or SIGINT (returns 0), or until the cluster is lost (70: start it again)."""
     os.register_at_fork(after_in_child=die_with_parent)
     spare_the_collector()  # before the fork, so that the hands have it too
+    wait_for_the_database()
     ensure_schedules()
     caches.close_all()
     connections.close_all()  # the children must not share a connection with this process

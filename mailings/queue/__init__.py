@@ -4,9 +4,9 @@ Every transition is a conditional update with the rows locked in the same transa
 into the tally. A row in `sending` belongs to the claim whose token it carries, until its lease passes.
 """
 
-from mailings.queue.claims import claim, due_exists, running
+from mailings.queue.claims import claim, due_exists, new_token, running
 from mailings.queue.closing import close, forget_clients, requeue_failed, stop_clients
-from mailings.queue.outcomes import Settlement, recover, release, settle
+from mailings.queue.outcomes import Settlement, recover, release, settle, undo
 from mailings.queue.transitions import OPEN, STEP, add_zones, move_zones
 
 __all__ = [
@@ -19,10 +19,12 @@ __all__ = [
     "due_exists",
     "forget_clients",
     "move_zones",
+    "new_token",
     "recover",
     "release",
     "requeue_failed",
     "running",
     "settle",
     "stop_clients",
+    "undo",
 ]

@@ -17,11 +17,17 @@ from mailings.policy import Job, OnUnknown, Reason, State
 from mailings.queue.transitions import follow_clients, shift
 
 
-def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> list[Job]:
+def new_token() -> int:
+    """What names one claim; nobody else's."""
+    return secrets.randbits(62)
+
+
+def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float, token: int | None = None) -> list[Job]:
     """Takes up to `places` due messages of a running mailing whose clients' windows are open now.
 
     They are `sending` afterwards, with one attempt more. Any number of workers may claim at once: each row is
-    taken by one. A client who was deleted, opted out or moved in the meantime is not written to here.
+    taken by one. A client who was deleted, opted out or moved in the meantime is not written to here. Who brings
+    a `token` can `undo` the claim when it is not known whether the database has heard of it.
     """
     if places <= 0 or not mailing.is_sendable(now):
         return []
@@ -36,7 +42,9 @@ def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float) -> li
         if len(fit) < len(free):
             fitting = held | {row.id for row in fit}
             _put_aside([row for row in rows if row.id not in fitting], clients, now)
-        return _take(mailing, fit, clients, now=now, lease_s=lease_s)
+        return _take(
+            mailing, fit, clients, token=token or new_token(), until=now + timedelta(seconds=lease_s), now=now
+        )
 
 
 def _open_zones(mailing: Mailing, now: datetime) -> list[str]:
@@ -116,9 +124,14 @@ def _put_aside(rows: Sequence[_Due], clients: dict[int, _Recipient], now: dateti
 
 
 def _take(
-    mailing: Mailing, rows: Sequence[_Due], clients: dict[int, _Recipient], *, now: datetime, lease_s: float
+    mailing: Mailing,
+    rows: Sequence[_Due],
+    clients: dict[int, _Recipient],
+    *,
+    token: int,
+    until: datetime,
+    now: datetime,
 ) -> list[Job]:
-    token, until = secrets.randbits(62), now + timedelta(seconds=lease_s)
     Message.objects.filter(id__in=[row.id for row in rows]).update(
         state=State.SENDING,
         reason=Reason.IN_FLIGHT,

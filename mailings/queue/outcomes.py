@@ -1,7 +1,7 @@
 """Writing what came of claimed messages, and taking back those whose worker is gone."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,19 +114,31 @@ def release(jobs: Sequence[Job], *, now: datetime) -> int:
         return 0
     with transaction.atomic():
         held = _held(jobs)
-        Message.objects.filter(id__in=[id_ for id_, _ in held]).update(
-            state=State.QUEUED,
-            reason=Reason.TURN,
-            attempts=F("attempts") - 1,
-            lease_until=None,
-            lease_token=None,
-        )
-        changes: tally.Changes = Counter()
-        for mailing_id, number in Counter(job.mailing_id for job in jobs if (job.id, job.token) in held).items():
-            changes[mailing_id, State.SENDING, Reason.IN_FLIGHT] -= number
-            changes[mailing_id, State.QUEUED, Reason.TURN] += number
-        tally.add(changes, now)
-    return len(held)
+        return _put_back({job.id: job.mailing_id for job in jobs if (job.id, job.token) in held}, now)
+
+
+def _put_back(rows: Mapping[int, int], now: datetime) -> int:
+    """`rows`: the mailing of each locked message."""
+    changes: tally.Changes = Counter()
+    for mailing_id, number in Counter(rows.values()).items():
+        changes[mailing_id, State.SENDING, Reason.IN_FLIGHT] -= number
+        changes[mailing_id, State.QUEUED, Reason.TURN] += number
+    tally.add(changes, now)
+    return Message.objects.filter(id__in=rows).update(
+        state=State.QUEUED,
+        reason=Reason.TURN,
+        attempts=F("attempts") - 1,
+        lease_until=None,
+        lease_token=None,
+    )
+
+
+def undo(token: int, *, now: datetime) -> int:
+    """Releases what was claimed under a token, nothing of which was begun. Returns how many."""
+    with transaction.atomic():
+        taken = Message.objects.select_for_update().filter(state=State.SENDING, lease_token=token).order_by("id")
+        rows = dict(taken.values_list("id", "mailing"))
+        return _put_back(rows, now)
 
 
 def recover(*, now: datetime, lease_s: float, chance: Callable[[], float]) -> int:

@@ -154,6 +154,22 @@ def test_releasing_costs_no_attempt() -> None:
     assert tally.differences() == []
 
 
+def test_a_claim_that_nobody_heard_back_from_is_undone_at_no_cost() -> None:
+    mailing = make_running_mailing(clients=3)
+    token = queue.new_token()
+    queue.claim(mailing, 2, now=clock.now(), lease_s=30, token=token)
+    (other,) = queue.claim(mailing, 1, now=clock.now(), lease_s=30)
+
+    assert queue.undo(token, now=clock.now()) == 2
+    assert queue.undo(token, now=clock.now()) == 0
+
+    states = dict(Message.objects.values_list("id", "state"))
+    assert states.pop(other.id) == State.SENDING
+    assert set(states.values()) == {State.QUEUED}
+    assert set(Message.objects.filter(state=State.QUEUED).values_list("attempts", flat=True)) == {0}
+    assert tally.differences() == []
+
+
 def test_a_lost_workers_messages_are_sent_again_when_the_mailing_says_so() -> None:
     mailing = make_running_mailing(clients=2)
     (job, other) = make_jobs(mailing)
