@@ -24,19 +24,24 @@ def pytest_report_header() -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database-only", action="store_true", help="leave out tests that touch no database")
+    explained = "leave out what another database has proved: tests that touch none, and pages in a browser"
+    parser.addoption("--second-database", action="store_true", help=explained)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What touches no database need not run once more on the second one."""
-    if not config.getoption("--database-only"):
+    if not config.getoption("--second-database"):
         return
-    config.hook.pytest_deselected(items=[item for item in items if not _touches_database(item)])
-    items[:] = filter(_touches_database, items)
+    config.hook.pytest_deselected(items=[item for item in items if not _depends_on_database(item)])
+    items[:] = filter(_depends_on_database, items)
 
 
-def _touches_database(item: pytest.Item) -> bool:
-    """pytest-django refuses the database to a test without one of these; processes have their own way to it."""
-    marked = any(map(item.get_closest_marker, ("django_db", "processes", "browser")))
+def _depends_on_database(item: pytest.Item) -> bool:
+    """pytest-django refuses the database to a test without one of these; processes have their own way to it.
+
+    In a browser it is looks and scripts that are tested: what the pages say is tested without one, on both.
+    """
+    if item.get_closest_marker("browser"):
+        return False
     fixtures = set(getattr(item, "fixturenames", ()))
-    return marked or bool(fixtures & {"db", "transactional_db", "live_server"})
+    marked = item.get_closest_marker("django_db") or item.get_closest_marker("processes")
+    return bool(marked or fixtures & {"db", "transactional_db", "live_server"})

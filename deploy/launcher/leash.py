@@ -8,6 +8,7 @@ A program of its own, not a preexec_fn: that is not safe in a starter with threa
 import ctypes
 import os
 import pwd
+import signal
 import sys
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def leashed(command: list[str], *, signal: int, user: str | None = None) -> list
 
 
 def main() -> None:
-    starter, signal, user, *command = sys.argv[1:]
+    starter, end, user, *command = sys.argv[1:]
+    signal.signal(int(end), signal.SIG_DFL)  # a shell starts what it puts into the background with SIGINT ignored
     if user != "-":
         person = pwd.getpwnam(user)
         os.setgroups([])
@@ -28,7 +30,7 @@ def main() -> None:
         os.setuid(person.pw_uid)
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only; after setuid, which would undo it
     if prctl is not None:
-        prctl(PR_SET_PDEATHSIG, int(signal))
+        prctl(PR_SET_PDEATHSIG, int(end))
     if os.getppid() != int(starter):  # gone before the lines above
         sys.exit(1)
     try:

@@ -45,13 +45,15 @@ def _interrupt(*_: object) -> None:
 
 
 @contextmanager
-def working(title: str, progress: Callable[[], str] = lambda: "") -> Iterator[None]:
+def working(
+    title: str, progress: Callable[[], str] = lambda: "", *, every_s: float = SIGN_OF_LIFE_SECONDS
+) -> Iterator[None]:
     """Says `title`, then every few seconds how long it has taken and what `progress` adds."""
     say(f"{title} …")
     started, over = time.monotonic(), threading.Event()
 
     def tell() -> None:
-        while not over.wait(SIGN_OF_LIFE_SECONDS):
+        while not over.wait(every_s):
             facts = [f"{time.monotonic() - started:.0f} s", progress()]
             say("  … " + ", ".join(filter(None, facts)))
 

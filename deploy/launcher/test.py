@@ -4,24 +4,33 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.launcher import bootstrap, debian
+from deploy.launcher import bootstrap, debian, side_by_side
 from deploy.launcher.bootstrap import BASE, DEV, LOGS, POSTGRES, PYTHON, ROOT, VAR, VENV
-from deploy.launcher.speech import guarded, say, working
+from deploy.launcher.side_by_side import Command
+from deploy.launcher.speech import guarded, say
 
 CHECKS = {
+    "mypy": ["-m", "mypy", "."],
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
-    "mypy": ["-m", "mypy", "."],
     "floors": ["-c", "from importlinter.cli import lint_imports_command as lint; lint()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
 }
-PARALLEL = ("-n", "2", "--dist", "worksteal")
-PYTEST = {"sqlite": PARALLEL, "postgresql": (*PARALLEL, "--database-only")}
+# both databases at once on two cores; what one database proves is not proved once more on the other
+SPREAD = ["--dist", "worksteal", "-n"]
+TESTS = {
+    "sqlite": [*SPREAD, "2", "--ignore=tests/faults"],
+    "postgresql": [*SPREAD, "2", "--ignore=tests/faults", "--second-database"],
+}
+# real processes, which mostly wait: many at once, but after all else, which would take their time away
+FAULTS = {
+    "sqlite": [*SPREAD, "3", "tests/faults"],
+    "postgresql": [*SPREAD, "3", "tests/faults", "--second-database"],
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -44,9 +53,13 @@ def main() -> int:
     if arguments:
         os.chdir(ROOT)
         os.execv(PYTHON, [str(PYTHON), "-m", "pytest", *arguments])
-    steps = [_check(title, command) for title, command in CHECKS.items()]
-    steps += [_tests(database) for database in PYTEST]
-    return _summary(steps)
+    checks = [_check(title, command) for title, command in CHECKS.items()]
+    tests = [_pytest("pytest", database, options) for database, options in TESTS.items()]
+    faults = [_pytest("faults", database, options) for database, options in FAULTS.items()]
+    side_by_side.run("Checks", checks, at_once=2)
+    side_by_side.run("Tests on both databases", tests, at_once=2)
+    side_by_side.run("Faults on both databases", faults, at_once=2)
+    return _summary([*map(_step, checks), *map(_counted_step, [*tests, *faults])])
 
 
 def _need_postgres() -> None:
@@ -72,38 +85,35 @@ def _need_browser() -> None:
         debian.install(packages, what="A browser for the tests", log=LOGS / "apt.log")
 
 
-def _check(title: str, command: list[str]) -> Step:
-    started = time.monotonic()
-    with working(title):
-        done = subprocess.run(
-            [PYTHON, *command],
-            cwd=ROOT,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        say(done.stdout + done.stderr)
-    return Step(title, done.returncode == 0, time.monotonic() - started)
+def _command(title: str, command: list[str], **environment: str) -> Command:
+    log = LOGS / f"test-{title.replace(' ', '-')}.log"
+    return Command(title, [str(PYTHON), *command], log=log, folder=ROOT, environment=environment)
 
 
-def _tests(database: str) -> Step:
-    """pytest on one database. No test at all is a failure (pytest's exit code 5)."""
-    say(f"\npytest on {database}")
-    started = time.monotonic()
-    report = VAR / "tests" / f"{database}.xml"
+def _check(title: str, command: list[str]) -> Command:
+    return _command(title, command, DJANGO_SETTINGS_MODULE="tests.settings")
+
+
+def _pytest(title: str, database: str, options: list[str]) -> Command:
+    report = _report(f"{title} on {database}")
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    done = subprocess.run(
-        [PYTHON, "-m", "pytest", *PYTEST[database], f"--junitxml={report}"],
-        cwd=ROOT,
-        env={**os.environ, "VESTNIK_TEST_DATABASE": database},
-        check=False,
-    )
-    passed, failed = _counts(report)
-    good = done.returncode == 0 and passed > 0
-    return Step(f"pytest on {database}", good, time.monotonic() - started, passed, failed)
+    command = ["-m", "pytest", *options, f"--junitxml={report}"]
+    return _command(f"{title} on {database}", command, VESTNIK_TEST_DATABASE=database)
+
+
+def _report(title: str) -> Path:
+    return VAR / "tests" / f"{title.replace(' ', '-')}.xml"
+
+
+def _step(command: Command) -> Step:
+    return Step(command.title, command.is_good, command.seconds)
+
+
+def _counted_step(command: Command) -> Step:
+    """No test at all is a failure (pytest's exit code 5)."""
+    passed, failed = _counts(_report(command.title))
+    return Step(command.title, command.is_good and passed > 0, command.seconds, passed, failed)
 
 
 def _counts(report: Path) -> tuple[int, int]:
