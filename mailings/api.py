@@ -9,9 +9,11 @@ from clients import queries as directory
 from config.wire import ApiRequest, Id, Slice, answers, cut, cut_off
 from mailings import audience, operations, queries
 from mailings.models import Mailing
+from mailings.policy import Decision
 from mailings.queries import MessageFilter
 from mailings.schemas_in import (
     AudienceIn,
+    Duplicate,
     Launch,
     MailingIn,
     MailingPatch,
@@ -20,6 +22,7 @@ from mailings.schemas_in import (
     NewMailing,
     Period,
     RecipientQuery,
+    UnknownIn,
 )
 from mailings.schemas_out import (
     AudienceOut,
@@ -33,7 +36,7 @@ from mailings.schemas_out import (
 )
 
 router = Router()
-PLAINLY = Launch()
+PLAINLY, WHOLE = Launch(), Duplicate()
 MAILINGS, MESSAGES, STATISTICS = ["mailings"], ["messages"], ["statistics"]
 
 
@@ -188,13 +191,19 @@ def cancel_mailing(request: ApiRequest, mailing_id: Id) -> MailingOut:
 
 @router.post(
     "/mailings/{mailing_id}/duplicate",
-    response=answers(201, MailingOut, 404),
+    response=answers(201, MailingOut, 404, 409, body=True),
     summary="Duplicate a mailing",
     tags=MAILINGS,
 )
-def duplicate_mailing(request: ApiRequest, mailing_id: Id) -> Status[MailingOut]:
-    """A draft with the same plan; an end that is past is moved as far ahead as it was long."""
-    return Status(201, one(operations.duplicate(request.auth, mailing_id)))
+def duplicate_mailing(request: ApiRequest, mailing_id: Id, body: Duplicate = WHOLE) -> Status[MailingOut]:
+    """A draft with the same plan; an end that is past is moved as far ahead as it was long.
+
+    With `"only": "not_sent"` it is for exactly those clients whose message was not sent: failed, expired or
+    cancelled; not unknown, which may have been sent. Who was deleted or opted out since is left out when it
+    starts. The body may be left out. 409 while the mailing is not over, and when everybody got it.
+    """
+    only_not_sent = body.only is not None
+    return Status(201, one(operations.duplicate(request.auth, mailing_id, only_not_sent=only_not_sent)))
 
 
 @router.post(
@@ -204,8 +213,26 @@ def duplicate_mailing(request: ApiRequest, mailing_id: Id) -> Status[MailingOut]
     tags=MAILINGS,
 )
 def retry_failed(request: ApiRequest, mailing_id: Id) -> MailingOut:
-    """Puts them back in the queue. 409 when the mailing sends nothing more."""
-    return one(operations.retry_failed(request.auth, mailing_id))
+    """Puts them back in the queue; very many follow within a minute. 409 when the mailing sends nothing more:
+    then a duplicate with `"only": "not_sent"` writes to them."""
+    return one(operations.retry_failed(request.auth, mailing_id).mailing)
+
+
+@router.post(
+    "/mailings/{mailing_id}/unknown",
+    response=answers(200, MailingOut, 404, 409, body=True),
+    summary="Decide about unknown messages",
+    tags=MAILINGS,
+)
+def decide_about_unknown(request: ApiRequest, mailing_id: Id, body: UnknownIn) -> MailingOut:
+    """They may have been sent: `resend` them with the same ids, or count them as `sent` or as `failed`.
+
+    All of the mailing's, or those named; very many follow within a minute. Whom somebody else decided about a
+    moment ago is passed over. 422 when messages of other mailings are named; 409 when one is named that was
+    never in doubt, and for `resend` when the mailing sends nothing more. After a refusal nothing has changed.
+    """
+    decision = Decision(body.decision)
+    return one(operations.decide(request.auth, mailing_id, decision, body.message_ids).mailing)
 
 
 # -- messages ------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, DateTimeField, F, QuerySet, Value
+from django.db.models import Count, DateTimeField, Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast
 
 from clients.models import Client
 from mailings import queue, tally
 from mailings.models import Mailing, MailingState, Message
-from mailings.plans import Filter, check_filter, plan_of
-from mailings.policy import Reason, State
+from mailings.plans import Filter, check_filter, filter_of
+from mailings.policy import NOT_SENT, Reason, State
 
 # the first one is small, so that the first request goes out at once
 FIRST_CHUNK = 2_000
@@ -38,6 +38,10 @@ def matching(wanted: Filter) -> QuerySet[Client]:
         found = found.filter(operator_code__in=wanted.operator_codes)
     if wanted.tags:
         found = found.filter(tag__in=wanted.tags)
+    if wanted.rest_of is not None:
+        # by client and mailing: one look into an index for each client of a chunk
+        missed = Message.objects.filter(client=OuterRef("pk"), mailing=wanted.rest_of, state__in=NOT_SENT)
+        found = found.filter(Exists(missed))
     return found
 
 
@@ -78,7 +82,7 @@ def materialise(mailing_id: int, *, now: datetime, chunk: int = CHUNK) -> bool:
         here = Mailing.objects.filter(pk=mailing_id, audience_cursor=start)
         open_states = (MailingState.RUNNING, MailingState.PAUSED)
         if here.filter(state__in=open_states).update(audience_cursor=end):
-            chosen = reachable(plan_of(mailing).filter).filter(id__gt=start, id__lte=end)
+            chosen = reachable(filter_of(mailing)).filter(id__gt=start, id__lte=end)
             added = _insert(mailing_id, chosen, now)
             queue.add_zones((mailing_id, zone) for zone in added)
             tally.add({(mailing_id, State.QUEUED, Reason.TURN): added.total()}, now)

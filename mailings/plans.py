@@ -1,6 +1,6 @@
 """What a person decides of a mailing, and the rules it must keep. No database is asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 
 from django.utils.translation import gettext as _
@@ -19,14 +19,18 @@ YEARS = range(1970, 9000)  # far from where adding an offset or a duration leave
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Whom a mailing is for: a code among the codes and a tag among the tags; an empty list means any."""
+    """Whom a mailing is for: a code among the codes and a tag among the tags; an empty list means any.
+
+    With `rest_of`, the id of a mailing, only those of them who were its recipients and did not get it.
+    """
 
     operator_codes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    rest_of: int | None = None
 
     @property
     def is_everyone(self) -> bool:
-        return not self.operator_codes and not self.tags
+        return not self.operator_codes and not self.tags and self.rest_of is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,11 @@ def plan_of(mailing: Mailing) -> Plan:
         send_until=mailing.send_until,
         on_unknown=mailing.on_unknown,
     )
+
+
+def filter_of(mailing: Mailing) -> Filter:
+    """Whom a mailing is for: what its plan says, and whose rest it is."""
+    return replace(plan_of(mailing).filter, rest_of=mailing.rest_of_id)
 
 
 def check(plan: Plan) -> None:

@@ -143,8 +143,10 @@ class Reason(StrEnum):
     RETRY_BY_HAND = "retry_by_hand"
     IN_FLIGHT = "in_flight"
     ACCEPTED = "accepted"
+    ACCEPTED_BY_HAND = "accepted_by_hand"
     REFUSED = "refused"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
+    GIVEN_UP_BY_HAND = "given_up_by_hand"
     NO_ANSWER = "no_answer"
     WORKER_LOST = "worker_lost"
     END_BEFORE_ANSWER = "end_before_answer"
@@ -155,9 +157,44 @@ class Reason(StrEnum):
     CLIENT_OPTED_OUT = "client_opted_out"
 
 
+# who was surely not written to; what is unknown may have been sent
+NOT_SENT = (State.FAILED, State.EXPIRED, State.CANCELLED)
+
+
 class OnUnknown(StrEnum):
     RESEND = "resend"
     HOLD = "hold"
+
+
+class Decision(StrEnum):
+    """What a person may decide of messages that went wrong: three of unknown ones, the last of failed ones."""
+
+    RESEND = "resend"
+    SENT = "sent"
+    FAILED = "failed"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a decision does to a message."""
+
+    before: State
+    after: State
+    reason: Reason
+
+    @property
+    def puts_back(self) -> bool:
+        """Whether it will be sent again, for which the mailing must be able to send."""
+        return self.after is State.QUEUED
+
+
+MOVES = {
+    Decision.RESEND: Move(State.UNKNOWN, State.QUEUED, Reason.RETRY_BY_HAND),
+    Decision.SENT: Move(State.UNKNOWN, State.SENT, Reason.ACCEPTED_BY_HAND),
+    Decision.FAILED: Move(State.UNKNOWN, State.FAILED, Reason.GIVEN_UP_BY_HAND),
+    Decision.RETRY: Move(State.FAILED, State.QUEUED, Reason.RETRY_BY_HAND),
+}
 
 
 @dataclass(frozen=True, slots=True)

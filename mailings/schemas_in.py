@@ -1,12 +1,13 @@
 """What programs say of mailings and messages to the JSON API: bodies and queries."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from clients.models import TAG_LENGTH
 from config.wire import UNSAID, Id, Input, Instant, Query, Slice, WallTime, Words, example
 from mailings.models import TEXT_LENGTH, MailingState
+from mailings.operations import NAMED
 from mailings.plans import FILTER_LENGTH, NAME_LENGTH, Filter, Plan
 from mailings.policy import OnUnknown, Reason, State
 
@@ -36,7 +37,7 @@ Start = Annotated[Instant, Field(description="Begins by itself then; at once whe
 End = Annotated[Instant, Field(description="Nothing is sent from then on")]
 From = Annotated[WallTime, Field(description="By the client's own clock; with `send_until` or not at all")]
 Until = Annotated[WallTime, Field(description="The window is `[from, until)` and may cross midnight")]
-Decision = Annotated[
+WhenUnknown = Annotated[
     OnUnknown,
     Field(strict=False, description="When no clear answer came: send again with the same id, or hold"),
 ]
@@ -82,7 +83,7 @@ class MailingIn(Input):
     filter: FilterIn = Field(default=FilterIn())
     send_from: From = None
     send_until: Until = None
-    on_unknown: Decision = OnUnknown.RESEND
+    on_unknown: WhenUnknown = OnUnknown.RESEND
     everyone: Everyone = False
 
     def plan(self) -> Plan:
@@ -115,7 +116,7 @@ class MailingPatch(Input):
     filter: FilterIn = UNSAID
     send_from: From = None
     send_until: Until = None
-    on_unknown: Decision = UNSAID
+    on_unknown: WhenUnknown = UNSAID
     everyone: Everyone = False
 
     def changes(self) -> dict[str, Any]:
@@ -133,6 +134,30 @@ class Launch(Input):
     model_config = example({"allow_empty_audience": False})
 
     allow_empty_audience: Empty = False
+
+
+class Duplicate(Input):
+    """What to duplicate."""
+
+    model_config = example({"only": "not_sent"})
+
+    only: Literal["not_sent"] | None = Field(
+        default=None, description="For those clients alone whose message was not sent; null for the same people"
+    )
+
+
+class UnknownIn(Input):
+    """What a person decided about messages without a clear answer."""
+
+    model_config = example({"decision": "sent", "message_ids": [1001, 1002]})
+
+    decision: Literal["resend", "sent", "failed"]
+    message_ids: list[Id] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=NAMED,
+        description="Messages of this mailing; null for all of its unknown ones",
+    )
 
 
 class AudienceIn(Input):

@@ -20,6 +20,7 @@ MAILING = PLAN | {
     "ends_at": "2026-03-03T18:00:00Z",
     "send_from": "09:00:00",
     "send_until": "21:00:00",
+    "rest_of": None,
     "state": "running",
     "recipients": 95,
     "by_state": COUNTS,
@@ -86,6 +87,7 @@ class MailingOut(BaseModel):
     send_from: ShownTime
     send_until: ShownTime
     on_unknown: OnUnknown
+    rest_of: int | None = Field(description="Only for those clients who did not get the mailing with this id")
     state: MailingState
     recipients: int
     by_state: ByState
@@ -96,9 +98,10 @@ class MailingOut(BaseModel):
 
     @classmethod
     def of(cls, mailing: Mailing, progress: Progress) -> "MailingOut":
-        own = cls.model_fields.keys() - {"filter", "recipients", "by_state"}
+        own = cls.model_fields.keys() - {"filter", "rest_of", "recipients", "by_state"}
         return cls(
             **{name: getattr(mailing, name) for name in own},
+            rest_of=mailing.rest_of_id,
             filter=FilterOut(operator_codes=mailing.operator_codes, tags=mailing.tags),
             recipients=progress.recipients,
             by_state=ByState.of(progress.by_state),

@@ -156,6 +156,7 @@ class Clock:
             self._start,
             self._finish,
             self._close,
+            self._errands,
             self._leases,
             self._bells,
             self._schedules,
@@ -192,6 +193,9 @@ class Clock:
 
     def _close(self) -> None:
         operations.close_ended(clock.now())
+
+    def _errands(self) -> None:
+        operations.carry_on_errands(clock.now())
 
     def _leases(self) -> None:
         if time.monotonic() - self._away_at < RETURN_S:

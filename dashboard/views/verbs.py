@@ -15,7 +15,7 @@ from dashboard import access, progress, refusals
 from mailings import audience, operations, placeholders, queries
 from mailings.models import Mailing, MailingState
 from mailings.operations import OVER
-from mailings.plans import plan_of
+from mailings.plans import filter_of
 from mailings.policy import State
 
 TYPED_ABOVE = 10_000
@@ -39,7 +39,7 @@ class Reviewed:
 def reviewed(mailing: Mailing, verb: str) -> Reviewed:
     if verb != "launch":
         return Reviewed(verb, queries.progress([mailing.pk])[mailing.pk].open, None, [])
-    measured = audience.measure(plan_of(mailing).filter)
+    measured = audience.measure(filter_of(mailing))
     examples = [
         (client.timezone, placeholders.render(mailing.text, client.attributes)) for client in measured.sample[:3]
     ]

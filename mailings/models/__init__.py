@@ -1,5 +1,6 @@
 """The facts of mailings and messages, their constraints, and the states each may be in."""
 
+from mailings.models.errand import Errand
 from mailings.models.gateway import FLOW_SENTENCES, FlowChoice, Gateway, Pulse
 from mailings.models.mailing import (
     TEXT_LENGTH,
@@ -18,6 +19,7 @@ __all__ = [
     "STATE_SENTENCES",
     "TEXT_LENGTH",
     "Attempt",
+    "Errand",
     "FlowChoice",
     "Gateway",
     "Lease",

@@ -56,6 +56,7 @@ class Mailing(models.Model):
     closes them in steps, and nothing is sent meanwhile, because only running mailings are claimed from.
     `pause_reason` says why a paused one is; `resumed_at` when a person last let it go on.
     A deleted mailing is cancelled (if it was not over) and hidden.
+    `rest_of` names the mailing whose unsent messages this one makes up for: only their clients are its audience.
     """
 
     name = models.CharField(_("name"), max_length=200, blank=True)
@@ -69,6 +70,8 @@ class Mailing(models.Model):
     on_unknown = models.CharField(
         _("without a clear answer"), max_length=8, choices=OnUnknownChoice.choices, default=OnUnknown.RESEND.value
     )
+    # nobody asks which mailings are for the rest of one, and none is ever removed
+    rest_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     state = models.CharField(_("state"), max_length=10, choices=MailingState.choices, default=MailingState.DRAFT)
     closing = models.BooleanField(default=False)
     pause_reason = models.CharField(max_length=10, choices=PauseReason.choices, blank=True)

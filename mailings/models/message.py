@@ -47,8 +47,10 @@ class MessageReason(models.TextChoices):
     RETRY_BY_HAND = Reason.RETRY_BY_HAND.value, _("Put back by a person, waits for its turn")
     IN_FLIGHT = Reason.IN_FLIGHT.value, _("On its way to the gateway")
     ACCEPTED = Reason.ACCEPTED.value, _("Accepted by the gateway")
+    ACCEPTED_BY_HAND = Reason.ACCEPTED_BY_HAND.value, _("No clear answer; a person counts it as sent")
     REFUSED = Reason.REFUSED.value, _("Refused by the gateway")
     TOO_MANY_ATTEMPTS = Reason.TOO_MANY_ATTEMPTS.value, _("Too many attempts")
+    GIVEN_UP_BY_HAND = Reason.GIVEN_UP_BY_HAND.value, _("No clear answer; a person counts it as failed")
     NO_ANSWER = Reason.NO_ANSWER.value, _("No clear answer from the gateway, held for a decision")
     WORKER_LOST = Reason.WORKER_LOST.value, _("The worker stopped in mid-request, held for a decision")
     END_BEFORE_ANSWER = Reason.END_BEFORE_ANSWER.value, _("The end came before a clear answer")
@@ -65,11 +67,12 @@ class Message(models.Model):
                      ┌────── retry, release ──────┐
                      ▼                            │
         (row) ──▶ queued ──────claim──────▶ sending ──▶ sent
-                   │  │                       ├──▶ failed ──retry by hand──▶ queued
+                   │  │                       ├──▶ failed ──by hand──▶ queued
                    │  └──▶ expired ◀──────────┤
-                   └─────▶ cancelled ◀────────┴──▶ unknown
+                   └─────▶ cancelled ◀────────┴──▶ unknown ──by hand──▶ queued, sent or failed
 
-    The sentence of each state is in `STATE_SENTENCES`. `sent`, `failed`, `expired` and `cancelled` are final.
+    The sentence of each state is in `STATE_SENTENCES`. `sent`, `failed`, `expired` and `cancelled` are final, but
+    for what a person decides (`policy.MOVES`).
     `due_at` holds only retry delays: windows are decided at the claim. `attempts` counts requests;
     `strikes` those that went against its own limit. While `sending`, `lease_token` says which claim holds
     it and `lease_until` until when; a lease that passes means that it may have been sent.

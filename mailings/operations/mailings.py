@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.journal import Actor, record
 from clients.operations import Invalid
-from mailings import audience, bell, clock
+from mailings import audience, bell, clock, tally
 from mailings.models import Mailing, MailingState, PauseReason
 from mailings.operations.steps import (
     OVER,
@@ -27,7 +27,8 @@ from mailings.operations.steps import (
     visible,
 )
 from mailings.operations.timetable import close_a_step
-from mailings.plans import Plan, check, plan_of
+from mailings.plans import Filter, Plan, check, filter_of, plan_of
+from mailings.policy import NOT_SENT
 from mailings.refusals import Refused
 
 FIXED_ONCE_STARTED = frozenset({"starts_at", "operator_codes", "tags"})
@@ -41,10 +42,10 @@ def create(
     Raises Invalid (Overdue when the end is past), NoMatches; after that nothing is stored.
     """
     check(plan)
-    _check_everyone(plan, everyone)
+    _check_everyone(plan.filter, everyone)
     now = clock.now()
     if not draft:
-        _check_launch(plan, now, allow_empty=allow_empty)
+        _check_launch(plan.ends_at, plan.filter, now, allow_empty=allow_empty)
     with transaction.atomic():
         state = MailingState.DRAFT if draft else MailingState.SCHEDULED
         mailing = Mailing(state=state, created_at=now, updated_at=now)
@@ -56,15 +57,15 @@ def create(
     return mailing
 
 
-def _check_everyone(plan: Plan, everyone: bool) -> None:
-    if plan.filter.is_everyone and not everyone:
+def _check_everyone(wanted: Filter, everyone: bool) -> None:
+    if wanted.is_everyone and not everyone:
         raise Invalid({"everyone": _("No codes and no tags means every client: say so with everyone")})
 
 
-def _check_launch(plan: Plan, now: datetime, *, allow_empty: bool) -> None:
-    if plan.ends_at <= now:
+def _check_launch(ends_at: datetime, wanted: Filter, now: datetime, *, allow_empty: bool) -> None:
+    if ends_at <= now:
         raise Overdue
-    if not allow_empty and not audience.reachable(plan.filter).exists():
+    if not allow_empty and not audience.reachable(wanted).exists():
         raise NoMatches
 
 
@@ -99,7 +100,7 @@ def change(actor: Actor, mailing_id: int, *, everyone: bool = False, **changes: 
         _check_changeable(mailing, changed)
         check(plan)
         if changed.keys() & {"operator_codes", "tags"}:
-            _check_everyone(plan, everyone)
+            _check_everyone(replace(plan.filter, rest_of=mailing.rest_of_id), everyone)
         if changed and mailing.state != MailingState.DRAFT and plan.ends_at <= now:
             raise Overdue
         if changed:
@@ -132,7 +133,7 @@ def launch(actor: Actor, mailing_id: int, *, allow_empty: bool = False) -> Maili
         allow(
             mailing, MailingState.DRAFT, otherwise=_("Only a draft is launched; this mailing was launched already")
         )
-        _check_launch(plan_of(mailing), now, allow_empty=allow_empty)
+        _check_launch(mailing.ends_at, filter_of(mailing), now, allow_empty=allow_empty)
         move(mailing, MailingState.SCHEDULED, now)
         record(actor, "launch", mailing)
         if mailing.starts_at <= now:
@@ -191,16 +192,32 @@ def delete(actor: Actor, mailing_id: int) -> None:
         record(actor, "delete", mailing)
 
 
-def duplicate(actor: Actor, mailing_id: int) -> Mailing:
-    """A draft with the same plan. When the end is past, it is moved: from now on, as long as the first one was."""
+def duplicate(actor: Actor, mailing_id: int, *, only_not_sent: bool = False) -> Mailing:
+    """A draft with the same plan. When the end is past, it is moved: from now on, as long as the first one was.
+
+    With `only_not_sent` it is for those clients alone whose message in the source was not sent; Refused while
+    the source may still send, or when there are none. Otherwise it is for the same people, of a rest too.
+    """
     now = clock.now()
     with transaction.atomic():
         source = visible(mailing_id)
+        if only_not_sent:
+            _check_rest(source)
         plan = plan_of(source)
         if plan.ends_at <= now:
             plan = replace(plan, starts_at=now, ends_at=now + (plan.ends_at - plan.starts_at))
-        copy = Mailing(state=MailingState.DRAFT, created_at=now, updated_at=now)
+        rest_of = source.pk if only_not_sent else source.rest_of_id
+        copy = Mailing(state=MailingState.DRAFT, rest_of_id=rest_of, created_at=now, updated_at=now)
         _put(copy, plan)
         copy.save(force_insert=True)
-        record(actor, "duplicate", copy, source=source.pk)
+        said = {"only": "not_sent"} if only_not_sent else {}
+        record(actor, "duplicate", copy, source=source.pk, **said)
     return copy
+
+
+def _check_rest(source: Mailing) -> None:
+    if source.state not in OVER or source.closing:
+        raise Refused(_("The mailing is not over: who will not get it is known only then"))
+    counts = tally.counts([source.pk])[source.pk]
+    if not any(counts[state] for state in NOT_SENT):
+        raise Refused(_("There is nobody who did not get this mailing"))

@@ -48,7 +48,9 @@ def finish_done(now: datetime) -> int:
 def _is_done(mailing: Mailing) -> bool:
     """Nothing waits, nothing is in flight, and nothing is held for a decision that could still be "resend"."""
     undecided = (*queue.OPEN, State.UNKNOWN)
-    return mailing.audience_is_whole and not Message.objects.filter(mailing=mailing, state__in=undecided).exists()
+    if not mailing.audience_is_whole or mailing.errands.exists():
+        return False
+    return not Message.objects.filter(mailing=mailing, state__in=undecided).exists()
 
 
 def close_ended(now: datetime) -> int:

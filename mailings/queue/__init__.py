@@ -5,7 +5,8 @@ into the tally. A row in `sending` belongs to the claim whose token it carries, 
 """
 
 from mailings.queue.claims import claim, due_exists, new_token, running
-from mailings.queue.closing import close, forget_clients, requeue_failed, stop_clients
+from mailings.queue.closing import close, forget_clients, stop_clients
+from mailings.queue.deciding import decide, last_to_decide, step
 from mailings.queue.outcomes import Settlement, recover, release, settle, undo
 from mailings.queue.transitions import OPEN, STEP, add_zones, move_zones
 
@@ -16,15 +17,17 @@ __all__ = [
     "add_zones",
     "claim",
     "close",
+    "decide",
     "due_exists",
     "forget_clients",
+    "last_to_decide",
     "move_zones",
     "new_token",
     "recover",
     "release",
-    "requeue_failed",
     "running",
     "settle",
+    "step",
     "stop_clients",
     "undo",
 ]

@@ -1,4 +1,4 @@
-"""Ending what waits, and putting back what failed: by a person's will, or because the mailing is over."""
+"""Ending what waits, by a person's will or because the mailing is over."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,6 @@ from mailings.gateway import Kind
 from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.policy import Reason, State
 from mailings.queue.transitions import OPEN, STEP, shift
-
-# how many ids one statement names: an old SQLite takes 999 values
-PIECE = 900
 
 
 def close(mailing: Mailing, *, now: datetime) -> bool:
@@ -56,14 +53,3 @@ def stop_clients(client_ids: Sequence[int], reason: Reason, *, now: datetime) ->
 def forget_clients(client_ids: Sequence[int]) -> None:
     """Cuts the tie between messages and clients who are about to be deleted. The counts stay."""
     Message.objects.filter(client__in=client_ids).update(client=None)
-
-
-def requeue_failed(mailing: Mailing, *, now: datetime) -> int:
-    """Puts the failed messages of a mailing back, with all their tries before them again. Returns how many."""
-    failed = Message.objects.filter(mailing=mailing, state=State.FAILED)
-    with transaction.atomic():
-        ids = list(failed.select_for_update().order_by("id").values_list("id", flat=True))
-        return sum(
-            shift(step, State.FAILED, State.QUEUED, Reason.RETRY_BY_HAND, now=now, strikes=0, due_at=now)
-            for step in (ids[start : start + PIECE] for start in range(0, len(ids), PIECE))
-        )

@@ -64,6 +64,7 @@ def test_a_mailing_is_planned_and_answered_whole(operator: Program, vip: Client)
         "send_from": "09:00:00",
         "send_until": "21:00:30",
         "on_unknown": "hold",
+        "rest_of": None,
         "state": "scheduled",
         "recipients": 0,
         "by_state": dict.fromkeys(["queued", "sending", "sent", "failed", "unknown", "expired", "cancelled"], 0),

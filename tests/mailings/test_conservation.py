@@ -22,7 +22,7 @@ from mailings import audience, clock, operations, policy, queue, tally
 from mailings.gateway import Cause
 from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.operations import NoMatches
-from mailings.policy import Job, State
+from mailings.policy import Decision, Job, State
 from mailings.queue import Settlement
 from mailings.refusals import Refused
 from tests.makers import KIND_OF, LEASE_S, make_client, make_mailing, make_outcome, make_running_mailing
@@ -34,6 +34,7 @@ WINDOWS: list[dict[str, Any]] = [
     {"send_from": day_time(20), "send_until": day_time(3, 30)},
 ]
 START = datetime(2027, 3, 10, 12, tzinfo=UTC)
+UNKNOWN_DECISIONS = [Decision.RESEND, Decision.SENT, Decision.FAILED]
 FINAL = {State.SENT, State.EXPIRED, State.CANCELLED}
 NO = (Refused, directory.Invalid, NoMatches, Mailing.DoesNotExist, Client.DoesNotExist)
 Facts = dict[int, tuple[str, str]]
@@ -53,6 +54,7 @@ class Vestnik(RuleBasedStateMachine):
         self.jobs: list[Job] = []
         self.recipients: Counter[int] = Counter()
         self.facts: Facts = {}
+        self.sent_again: set[int] = set()
         self.ahead = timedelta(0)
         self.move_clock(START - datetime.now(UTC))
         for zone in ZONES * 2:
@@ -130,6 +132,16 @@ class Vestnik(RuleBasedStateMachine):
         self.attempt(operations.retry_failed, self.one_of(Mailing, n))
         self.facts = {pk: fact for pk, fact in self.facts.items() if fact[0] != State.FAILED}
 
+    @rule(n=which, decision=st.sampled_from(UNKNOWN_DECISIONS), named=st.integers(0, 3))
+    def a_person_decides_about_the_unknown(self, n: int, decision: Decision, named: int) -> None:
+        """About all of a mailing's, or about some of them."""
+        mailing_id = self.one_of(Mailing, n)
+        unknown = Message.objects.filter(mailing=mailing_id, state=State.UNKNOWN).order_by("id")
+        ids = list(unknown.values_list("id", flat=True))
+        if decision is Decision.RESEND:
+            self.sent_again.update(ids)
+        self.attempt(operations.decide, mailing_id, decision=decision, message_ids=ids[:named] or None)
+
     # -- the clock and the workers ---------------------------------------------------------------------
 
     @rule()
@@ -138,6 +150,7 @@ class Vestnik(RuleBasedStateMachine):
         operations.start_due(now)
         operations.finish_done(now)
         operations.close_ended(now)
+        operations.carry_on_errands(now)
 
     @rule()
     def leases_pass(self) -> None:
@@ -177,7 +190,8 @@ class Vestnik(RuleBasedStateMachine):
         assert (client.phone, client.timezone) == (job.phone, message.timezone)
         assert policy.is_open(mailing.window, client.timezone, now)
         if mailing.on_unknown == "hold":
-            assert "unknown" not in message.attempt_log.values_list("outcome", flat=True) or job.strikes
+            doubtful = "unknown" in message.attempt_log.values_list("outcome", flat=True)
+            assert not doubtful or job.strikes or job.id in self.sent_again
 
     @rule(places=places, n=which, cause=causes, chance=chance)
     def a_worker_claims_and_settles(self, places: int, n: int, cause: Any, chance: float) -> None:

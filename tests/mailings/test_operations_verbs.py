@@ -280,7 +280,7 @@ def test_a_paused_mailing_past_its_end_is_not_resumed() -> None:
 
     with pytest.raises(Refused, match="end of the mailing has come"):
         operations.resume(SERVICE, mailing.pk)
-    with pytest.raises(Refused, match="sends nothing more"):
+    with pytest.raises(Refused, match="sends nothing more: duplicate it for those"):
         operations.retry_failed(SERVICE, mailing.pk)
 
 

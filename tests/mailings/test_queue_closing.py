@@ -127,7 +127,7 @@ def test_the_failed_are_put_back_with_all_their_tries() -> None:
     settle(mailing, 2, State.FAILED, Reason.TOO_MANY_ATTEMPTS)
     Message.objects.filter(state=State.FAILED).update(strikes=20)
 
-    assert queue.requeue_failed(mailing, now=clock.now()) == 2
+    assert operations.retry_failed(SERVICE, mailing.pk).messages == 2
 
     assert facts(mailing).count((State.QUEUED, Reason.RETRY_BY_HAND)) == 2
     assert set(mailing.messages.exclude(state=State.SENT).values_list("strikes", flat=True)) == {0}
@@ -151,7 +151,7 @@ def test_any_number_of_failed_messages_can_be_put_back(few_parameters: None) -> 
     mailing = make_running_mailing(clients=1)
     more_messages(mailing, 1_500, state=State.FAILED)
 
-    assert queue.requeue_failed(mailing, now=clock.now()) == 1_500
+    assert operations.retry_failed(SERVICE, mailing.pk).messages == 1_500
 
     assert tally.differences() == []
 
