@@ -6,7 +6,7 @@ claimed, and tells with `Pace.note` and `Pace.judge` what came back; people stop
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -31,6 +31,7 @@ AHEAD, FARTHEST = timedelta(seconds=0.25), timedelta(seconds=0.75)
 SLACK = 1.01
 SEEN_S = 0.1
 JUDGED_S = 0.25
+KEPT = timedelta(days=31)
 LATENCIES_MS = (
     *(10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 750),
     *(1_000, 1_500, 2_000, 3_500, 5_000, 7_500, 10_000, 15_000, 30_000, 60_000, 3_600_000),
@@ -97,17 +98,7 @@ class Pace:
     def note(self, answers: Sequence[Answer], now: datetime) -> None:
         """Counts what came back. Call it in the transaction that writes the outcomes."""
         counted = Counter((*_bucket(answer), self._speaks(answer)) for answer in answers)
-        Pulse.objects.bulk_create(
-            Pulse(
-                moment=now,
-                cause=cause,
-                http_status=status,
-                latency_ms=latency_ms,
-                is_trouble=is_trouble,
-                number=number,
-            )
-            for (cause, status, latency_ms, is_trouble), number in counted.items()
-        )
+        Pulse.objects.bulk_create(_pulses(counted, now))
 
     def _speaks(self, answer: Answer) -> bool | None:
         """Whether it speaks against the gateway; what began before the present condition says nothing about it."""
@@ -186,6 +177,51 @@ def _pass_time(row: Gateway, now: datetime) -> Gateway:
         return row
     step_began = row.until - breaker.RAMP_STEP
     return _move(row, breaker.after_time(condition(row), _evidence(step_began, now), now), now)
+
+
+def squash(now: datetime) -> int:
+    """Sums up what was counted in minutes that are over, and forgets what is older than `KEPT`.
+
+    Returns the rows saved.
+    """
+    Pulse.objects.filter(moment__lt=now - KEPT).delete()
+    before = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    saved = 0
+    while (first := Pulse.objects.filter(is_sum=False, moment__lt=before).order_by("moment").first()) is not None:
+        saved += _squash_minute(first.moment.replace(second=0, microsecond=0))
+    return saved
+
+
+def _squash_minute(minute: datetime) -> int:
+    with transaction.atomic():
+        rows = list(
+            Pulse.objects.select_for_update()
+            .filter(is_sum=False, moment__gte=minute, moment__lt=minute + timedelta(minutes=1))
+            .order_by("id")
+        )
+        sums: Counter[tuple[str, int | None, int, bool | None]] = Counter()
+        for row in rows:
+            sums[row.cause, row.http_status, row.latency_ms, row.is_trouble] += row.number
+        Pulse.objects.filter(id__in=[row.id for row in rows]).delete()
+        Pulse.objects.bulk_create(_pulses(sums, minute, is_sum=True))
+    return len(rows) - len(sums)
+
+
+def _pulses(
+    counted: Mapping[tuple[str, int | None, int, bool | None], int], moment: datetime, *, is_sum: bool = False
+) -> list[Pulse]:
+    return [
+        Pulse(
+            moment=moment,
+            cause=cause,
+            http_status=status,
+            latency_ms=latency_ms,
+            is_trouble=is_trouble,
+            number=number,
+            is_sum=is_sum,
+        )
+        for (cause, status, latency_ms, is_trouble), number in counted.items()
+    ]
 
 
 def _evidence(since: datetime, now: datetime) -> Evidence:

@@ -82,8 +82,9 @@ def check_gateway() -> None:
 
 
 def chores() -> None:
-    """Sums up the tally, forgets lost workers and old failures of tasks."""
+    """Sums up the counts, forgets lost workers and old failures of tasks."""
     now = clock.now()
     tally.squash(now)
+    pace.squash(now)
     Worker.objects.filter(seen_at__lt=now - 6 * WORKER_LOST_AFTER).delete()
     Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import caches
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django_q.brokers import get_broker
@@ -35,7 +36,8 @@ from mailings.models import Mailing, Worker
 TICK_S = 0.5
 SEEN_EVERY_S = 2.0
 GIVEN_UP = 70
-GRACE_S = 45.0
+# what a run needs after its last answers, and its hands to leave
+GRACE_MARGIN_S = 35.0
 LAST_TASKS_S = 15.0
 # after the database was away, runs get so long to write what they kept before leases that passed are recovered
 RETURN_S = 8.0
@@ -130,7 +132,7 @@ class HardenedCluster(Cluster):  # type: ignore[misc]
         """Ends the tree: running tasks are told to stop and get the grace time."""
         tasks.STOPPING.set()
         self.stop_event.set()
-        self.sentinel.join(GRACE_S)
+        self.sentinel.join(settings.GATEWAY_TIMEOUT + GRACE_MARGIN_S)
         if self.sentinel.is_alive():
             log.warning("worker did not end in time")
             self.sentinel.kill()

@@ -64,7 +64,7 @@ class Pulse(models.Model):
     """How many requests came to the same end, counted when their outcomes were written; appended, never changed.
 
     `latency_ms` is the upper bound of the bucket, `is_trouble` whether they speak against the gateway
-    (null: they say nothing). A chore sums them up per minute.
+    (null: they say nothing). A chore sums them up per minute: `is_sum`, and `moment` is the minute's beginning.
     """
 
     moment = models.DateTimeField()
@@ -73,11 +73,14 @@ class Pulse(models.Model):
     latency_ms = models.IntegerField()
     is_trouble = models.BooleanField(null=True)
     number = models.IntegerField()
+    is_sum = models.BooleanField(default=False)
 
     class Meta:
         indexes = [
             # what did it answer in the last seconds, or minutes?
             models.Index(name="pulse_by_moment", fields=["moment"]),
+            # what is to be summed up?
+            models.Index(name="pulse_to_sum", fields=["moment"], condition=Q(is_sum=False)),
         ]
 
     def __str__(self) -> str:

@@ -240,6 +240,36 @@ def test_answers_are_counted_by_cause_status_and_latency() -> None:
     assert seen == {("accepted", 200, 100, False, 2), ("server_error", 500, 100, True, 1)}
 
 
+def test_counts_of_minutes_that_are_over_are_summed_up() -> None:
+    now = put(Flow.FLOWING)
+    run, minute = Pace(), now.replace(second=0, microsecond=0)
+    for seconds in (-121, -100, -90, -62, -60, -1):
+        run.note(answers([SENT, ERROR], now), minute + timedelta(seconds=seconds))
+
+    saved = pace.squash(now)
+
+    rows = (
+        Pulse.objects.filter(cause="accepted").order_by("moment", "id").values_list("moment", "number", "is_sum")
+    )
+    assert saved == 4
+    assert [((moment - minute).total_seconds(), number, is_sum) for moment, number, is_sum in rows] == [
+        (-180, 1, True),
+        (-120, 3, True),
+        (-60, 1, False),
+        (-1, 1, False),
+    ]
+    assert pace.squash(now) == 0
+
+
+def test_old_counts_are_forgotten() -> None:
+    now = put(Flow.FLOWING)
+    Pace().note(answers([SENT], now), now - pace.KEPT - timedelta(seconds=1))
+
+    pace.squash(now)
+
+    assert not Pulse.objects.exists()
+
+
 @pytest.mark.parametrize("flow", [flow for flow in Flow if flow is not Flow.STOPPED])
 def test_a_person_stops_it_from_every_state(flow: Flow) -> None:
     put(flow, until_s=1)
