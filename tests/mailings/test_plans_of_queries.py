@@ -1,0 +1,66 @@
+"""Which index the database takes for the questions that are asked of very many rows."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from mailings import audience, clock, queue
+from tests.makers import make_jobs, make_running_mailing
+
+pytestmark = pytest.mark.django_db
+SORTED = re.compile(r"Sort|TEMP B-TREE")
+# enough that reading the whole table is no choice
+ROWS = 3_000
+
+
+def plans(deed: Callable[[], object], table: str) -> list[str]:
+    """How the database answers each question about `table` that `deed` asks."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        deed()
+    return [_plan(sql, params) for sql, params in asked if re.match(r"\s*SELECT\b", sql) and table in sql]
+
+
+def _plan(sql: str, params: Any) -> str:
+    explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{explain} {sql}", params)
+        return "\n".join(str(line[-1]) for line in cursor.fetchall())
+
+
+def test_a_claim_reads_a_short_range_of_its_index() -> None:
+    mailing = make_running_mailing(ROWS)
+    audience.refresh_plan()
+
+    zones, due = plans(lambda: make_jobs(mailing, 10), "mailings_message")
+
+    assert "message_to_claim" in zones
+    assert "message_to_claim" in due
+    assert not SORTED.search(due)
+
+
+def test_a_claim_keeps_to_its_index_when_nothing_is_left_in_a_zone() -> None:
+    mailing = make_running_mailing(ROWS)
+    audience.refresh_plan()
+    make_jobs(mailing, ROWS)
+
+    (zones,) = plans(lambda: make_jobs(mailing, 10), "mailings_message")
+
+    assert "message_to_claim" in zones
+
+
+def test_whether_anything_is_due_is_asked_of_the_same_index() -> None:
+    make_running_mailing(ROWS)
+    audience.refresh_plan()
+
+    (zones,) = plans(lambda: queue.due_exists(clock.now()), "mailings_message")
+
+    assert "message_to_claim" in zones
