@@ -29,6 +29,7 @@ from accounts.roles import Role
 from clients.api import router as clients_router
 from config import refusals
 from mailings.api import router as mailings_router
+from mailings.api_gateway import router as gateway_router
 
 PREFIX = "/api/v1/"
 READING = ("GET",)
@@ -47,7 +48,10 @@ are refused. Lists take `limit` (at most 200) and `cursor`, the `next` of the an
 
 
 class Door(AuthBase):
-    """Finds on whose behalf a request acts, and whether he may: reading needs a viewer, all else an operator."""
+    """Finds on whose behalf a request acts, and whether he may: reading needs a viewer, all else an operator.
+
+    What needs an administrator says so itself.
+    """
 
     def __call__(self, request: HttpRequest) -> Actor | None:
         translation.activate("en")  # programs read the sentences: they do not change with a browser's language
@@ -195,11 +199,13 @@ api = Api(
             {"name": "clients", "description": "The directory: who receives messages"},
             {"name": "mailings", "description": "One text to many clients between a start and an end"},
             {"name": "messages", "description": "One mailing to one client"},
+            {"name": "gateway", "description": "The external service that delivers"},
             {"name": "statistics", "description": "Counts, live while sending"},
         ]
     },
 )
 api.add_router("clients", clients_router)
+api.add_router("gateway", gateway_router)
 api.add_router("", mailings_router)
 refusals.teach(api)
 

@@ -8,7 +8,7 @@ from clients import phones
 from clients.api import ClientOut, sees_phones
 from config.wire import NEXT, ApiRequest, Shown, ShownTime, example
 from mailings.audience import Audience
-from mailings.models import Attempt, Mailing, MailingState, Message
+from mailings.models import Attempt, Mailing, MailingState, Message, PauseReason
 from mailings.policy import OnUnknown, Reason, State
 from mailings.queries import Progress, Share, Statistics
 from mailings.schemas_in import PLAN
@@ -22,6 +22,7 @@ MAILING = PLAN | {
     "send_until": "21:00:00",
     "rest_of": None,
     "state": "running",
+    "pause_reason": None,
     "recipients": 95,
     "by_state": COUNTS,
     "created_at": "2026-02-20T08:00:00Z",
@@ -89,6 +90,7 @@ class MailingOut(BaseModel):
     on_unknown: OnUnknown
     rest_of: int | None = Field(description="Only for those clients who did not get the mailing with this id")
     state: MailingState
+    pause_reason: PauseReason | None = Field(description="Why it is paused: by a person, or by itself")
     recipients: int
     by_state: ByState
     created_at: Shown
@@ -98,10 +100,11 @@ class MailingOut(BaseModel):
 
     @classmethod
     def of(cls, mailing: Mailing, progress: Progress) -> "MailingOut":
-        own = cls.model_fields.keys() - {"filter", "rest_of", "recipients", "by_state"}
+        own = cls.model_fields.keys() - {"filter", "rest_of", "pause_reason", "recipients", "by_state"}
         return cls(
             **{name: getattr(mailing, name) for name in own},
             rest_of=mailing.rest_of_id,
+            pause_reason=PauseReason(mailing.pause_reason) if mailing.pause_reason else None,
             filter=FilterOut(operator_codes=mailing.operator_codes, tags=mailing.tags),
             recipients=progress.recipients,
             by_state=ByState.of(progress.by_state),

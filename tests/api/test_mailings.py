@@ -66,6 +66,7 @@ def test_a_mailing_is_planned_and_answered_whole(operator: Program, vip: Client)
         "on_unknown": "hold",
         "rest_of": None,
         "state": "scheduled",
+        "pause_reason": None,
         "recipients": 0,
         "by_state": dict.fromkeys(["queued", "sending", "sent", "failed", "unknown", "expired", "cancelled"], 0),
         "started_at": None,
