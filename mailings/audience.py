@@ -13,7 +13,7 @@ from clients.models import Client
 from mailings import queue, tally
 from mailings.models import Mailing, MailingState, Message
 from mailings.plans import Filter, check_filter, filter_of
-from mailings.policy import NOT_SENT, Reason, State
+from mailings.policy import NOT_SENT, Reason, State, Traits
 
 # the first one is small, so that the first request goes out at once
 FIRST_CHUNK = 2_000
@@ -84,15 +84,17 @@ def materialise(mailing_id: int, *, now: datetime, chunk: int = CHUNK) -> bool:
         if here.filter(state__in=open_states).update(audience_cursor=end):
             chosen = reachable(filter_of(mailing)).filter(id__gt=start, id__lte=end)
             added = _insert(mailing_id, chosen, now)
-            queue.add_zones((mailing_id, zone) for zone in added)
-            tally.add({(mailing_id, State.QUEUED, Reason.TURN): added.total()}, now)
+            queue.add_zones({(mailing_id, zone) for _, _, zone in added})
+            changes = tally.Changes()
+            changes.come((mailing_id, State.QUEUED, Reason.TURN), *added)
+            tally.add(changes, now)
     return end < mailing.audience_until
 
 
-def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> Counter[str]:
-    """One INSERT … SELECT. Returns how many were added per zone: of all of a row, only that passes through here.
+def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> list[Traits]:
+    """One INSERT … SELECT. Returns the traits of who was added: of all of a row, only they pass through here.
 
-    The zones come from the rows themselves: a client may move between this statement and any other.
+    They come from the rows themselves: a client may move between this statement and any other.
     """
     columns: dict[str, Any] = {  # expressions of several kinds
         "mailing_id": Value(mailing_id),
@@ -116,12 +118,14 @@ def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> Counter
     quoted = ", ".join(connection.ops.quote_name(name) for name in columns)
     table = connection.ops.quote_name(Message._meta.db_table)
     # a client who is being deleted, opts out or moves at this moment is waited for, and taken as he is then
+    returned = ", ".join(tally.DIMENSIONS)
     lock = "FOR SHARE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} ({quoted}) {select} {lock} ON CONFLICT DO NOTHING RETURNING timezone", parameters
+            f"INSERT INTO {table} ({quoted}) {select} {lock} ON CONFLICT DO NOTHING RETURNING {returned}",
+            parameters,
         )
-        return Counter(zone for (zone,) in cursor.fetchall())
+        return list(cursor.fetchall())
 
 
 def refresh_plan() -> None:

@@ -195,6 +195,8 @@ MOVES = {
     Decision.FAILED: Move(State.UNKNOWN, State.FAILED, Reason.GIVEN_UP_BY_HAND),
     Decision.RETRY: Move(State.FAILED, State.QUEUED, Reason.RETRY_BY_HAND),
 }
+# what a message is counted by besides its state: the operator code, tag and time zone of its client
+Traits = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ class Job:
     ends_at: datetime
     on_unknown: OnUnknown
     closes_at: datetime | None = None
+    traits: Traits = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True)

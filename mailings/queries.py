@@ -7,11 +7,11 @@ from datetime import datetime
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet
 
 from mailings import tally
 from mailings.gateway import Kind
-from mailings.models import Attempt, Mailing, MailingState, MailingZone, Message, Tally, Worker
+from mailings.models import Attempt, Mailing, MailingState, MailingZone, Message, Worker
 from mailings.policy import State
 
 ATTEMPTS_SEEN = 20_000
@@ -160,25 +160,24 @@ def last_answers(mailing_id: int, number: int, *, since: datetime | None) -> tup
 
 
 def statistics(mailing_id: int) -> Statistics:
-    """Everything about one mailing in numbers, as of one instant: the messages are counted in one query."""
-    dimensions = ("operator_code", "tag", "timezone")
-    rows = Message.objects.filter(mailing=mailing_id).order_by()
-    counted = list(rows.values_list("state", "reason", *dimensions).annotate(Count("id")))
+    """Everything about one mailing in numbers, as of one instant. No message is counted for it."""
+    found = tally.detail(mailing_id)
     by_state, by_reason = dict.fromkeys(State, 0), Counter[str]()
-    shares: dict[str, dict[str, Share]] = {dimension: {} for dimension in dimensions}
-    for state, reason, *values, number in counted:
-        by_state[State(state)] += number
-        by_reason[reason] += number
-        for dimension, value in zip(dimensions, values, strict=True):
+    for (state, reason), number in found.by_reason.items():
+        by_state[state] += number
+        by_reason[reason.value] += number
+    shares: dict[str, dict[str, Share]] = {dimension: {} for dimension in tally.DIMENSIONS}
+    for (dimension, value, state), number in found.by_value.items():
+        if number:
             share = shares[dimension].setdefault(value, Share(value, dict.fromkeys(State, 0)))
-            share.by_state[State(state)] += number
+            share.by_state[state] += number
     return Statistics(
         progress=Progress(by_state),
-        sent_per_minute=tally.per_minute(mailing_id, State.SENT),
+        sent_per_minute=sorted(found.sent_per_minute.items()),
         by_operator_code=_largest_first(shares["operator_code"]),
         by_tag=_largest_first(shares["tag"]),
         by_timezone=_largest_first(shares["timezone"]),
-        by_reason=dict(sorted(by_reason.items())),
+        by_reason={reason: number for reason, number in sorted(by_reason.items()) if number},
     )
 
 
@@ -194,19 +193,14 @@ def overall(
     Of mailings that are not deleted and whose start lies in [since, until); two queries whatever their number.
     """
     chosen = started_between(since=since, until=until)
-    rows = Tally.objects.filter(mailing__in=chosen.order_by()).order_by().values_list("mailing", "state")
-    counted: dict[int, dict[State, int]] = {}
-    for mailing_id, state, number in rows.annotate(Sum("delta")):
-        counted.setdefault(mailing_id, dict.fromkeys(State, 0))[State(state)] = number
+    counted = tally.counts_of(chosen)
     each = [(one, Progress(counted.get(one.pk) or dict.fromkeys(State, 0))) for one in chosen]
     return Progress({state: sum(progress.by_state[state] for _, progress in each) for state in State}), each
 
 
 def totals_of(chosen: QuerySet[Mailing]) -> Progress:
     """All messages of these mailings by state."""
-    ids = chosen.order_by().values("id")
-    rows = Tally.objects.filter(mailing__in=ids).order_by().values_list("state").annotate(Sum("delta"))
-    return Progress(dict.fromkeys(State, 0) | {State(state): total for state, total in rows})
+    return Progress(tally.total(chosen))
 
 
 def started_between(*, since: datetime | None = None, until: datetime | None = None) -> QuerySet[Mailing]:
@@ -224,15 +218,10 @@ def arrived_since(moment: datetime, *, mailing_ids: Iterable[int] | None = None)
 
     Asks only mailings that were at work since then, or those named.
     """
-    rows = Tally.objects.filter(minute__gte=moment.replace(second=0, microsecond=0)).order_by()
     if mailing_ids is None:
         at_work = Mailing.objects.visible().filter(started_at__isnull=False).order_by()
         mailing_ids = at_work.exclude(finished_at__lt=moment).values_list("id", flat=True)
-    grown: dict[int, dict[State, int]] = {}
-    counted = rows.filter(mailing__in=mailing_ids).values_list("mailing", "state").annotate(Sum("delta"))
-    for mailing_id, state, number in counted:
-        grown.setdefault(mailing_id, dict.fromkeys(State, 0))[State(state)] = number
-    return grown
+    return tally.grown_since(moment, mailing_ids)
 
 
 def mailings_with_few(state: State, *, few: int = 10_000) -> list[int] | None:
@@ -240,17 +229,14 @@ def mailings_with_few(state: State, *, few: int = 10_000) -> list[int] | None:
 
     Few are found by the index of their mailings; many are soon met in the order of the ids.
     """
-    rows = Tally.objects.filter(state=state.value, mailing__deleted_at=None).order_by()
-    counted = rows.values_list("mailing").annotate(total=Sum("delta")).filter(total__gt=0)
-    numbers = dict(counted)
-    return list(numbers) if sum(numbers.values()) <= few else None
+    found = tally.mailings_with(state=state)
+    return list(found) if sum(counts[state] for counts in found.values()) <= few else None
 
 
 def held(state: State = State.UNKNOWN) -> int:
     """How many messages of mailings at work wait in `state` for a person's decision."""
-    at_work = Mailing.objects.visible().filter(state__in=(MailingState.RUNNING, MailingState.PAUSED)).order_by()
-    rows = Tally.objects.filter(mailing__in=at_work, state=state.value).order_by()
-    return rows.aggregate(total=Sum("delta"))["total"] or 0
+    at_work = Mailing.objects.visible().filter(state__in=(MailingState.RUNNING, MailingState.PAUSED))
+    return tally.total(at_work)[state]
 
 
 def zones(mailing_id: int) -> list[str]:

@@ -1,92 +1,293 @@
-"""The counts: deltas appended with each transition, summed up by a chore, read instead of the messages."""
+"""The counts: deltas appended with each transition, folded into sums every few seconds, read instead of messages.
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+What is read is always the sums and the deltas that are not folded yet, in one statement: of a fold, which moves
+from one to the other, it sees all or nothing.
+"""
 
-from django.db import transaction
-from django.db.models import Count, Min, Sum, Value
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from mailings.models import Message, Tally
-from mailings.policy import Reason, State
+from django.db import connection, transaction
+from django.db.models import BigIntegerField, Count, DateTimeField, F, Model, Q, QuerySet, Sum, Value
+from django.db.models.functions import Cast
 
-SQUASH_ABOVE = 200
+from mailings.models import Breakdown, Dimension, Mailing, Message, Minute, Standing, Tally
+from mailings.policy import Reason, State, Traits
+
+# the columns of a message that are its traits, in this order
+DIMENSIONS = tuple(dimension.value for dimension in Dimension)
+# how many rows one fold takes, and how many one statement writes: an old SQLite takes 999 values
+FOLDED = 900
+WRITTEN = 180
 
 Counts = dict[State, int]
 # a mailing id, and where messages of it are
-Standing = tuple[int, State, Reason]
-Changes = Counter[Standing]
+Where = tuple[int, State, Reason]
 
 
-def add(changes: Mapping[Standing, int], moment: datetime) -> None:
-    """Appends the changes (mailing id, state, reason) → delta. Call it in the transaction of the transition."""
+class Changes:
+    """What one transition changes: who left where, and who came. Gathered message by message, written by `add`."""
+
+    def __init__(self) -> None:
+        self._came: defaultdict[Where, list[Traits]] = defaultdict(list)
+        self._left: defaultdict[Where, list[Traits]] = defaultdict(list)
+
+    def come(self, where: Where, *messages: Traits) -> None:
+        self._came[where] += messages
+
+    def leave(self, where: Where, *messages: Traits) -> None:
+        self._left[where] += messages
+
+    def deltas(self) -> Iterator[tuple[Where, int, str]]:
+        """Where, by how many, and the parts of it as `Tally` keeps them."""
+        for where in self._came.keys() | self._left.keys():
+            came, left = self._came.get(where, []), self._left.get(where, [])
+            parts = dict(zip(DIMENSIONS, map(_delta, _columns(came), _columns(left)), strict=True))
+            if any(parts.values()):
+                yield where, len(came) - len(left), json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
+def _columns(messages: Sequence[Traits]) -> Iterable[tuple[str, ...]]:
+    return zip(*messages, strict=True) if messages else ((),) * len(DIMENSIONS)
+
+
+def _delta(came: Iterable[str], left: Iterable[str]) -> dict[str, int]:
+    delta = Counter(came)
+    delta.subtract(Counter(left))
+    return {value: number for value, number in delta.items() if number}
+
+
+def add(changes: Changes, moment: datetime) -> None:
+    """Appends the changes. Call it in the transaction of the transition."""
     minute = moment.replace(second=0, microsecond=0)
     Tally.objects.bulk_create(
-        Tally(mailing_id=mailing_id, minute=minute, state=state.value, reason=reason.value, delta=delta)
-        for (mailing_id, state, reason), delta in changes.items()
-        if delta
+        Tally(
+            mailing_id=mailing_id, minute=minute, state=state.value, reason=reason.value, delta=delta, parts=parts
+        )
+        for (mailing_id, state, reason), delta, parts in changes.deltas()
     )
+
+
+# -- folding -------------------------------------------------------------------------------------------
+
+
+def fold(rows: int = FOLDED) -> int:
+    """Moves the oldest `rows` of what was appended into the sums. Returns how many there were.
+
+    One transaction: killed at any line, nothing was folded. Any number may fold at once, each its own rows.
+    """
+    with transaction.atomic():
+        appended = Tally.objects.select_for_update(skip_locked=True).order_by("id")
+        taken = list(appended.values_list("id", "mailing", "minute", "state", "reason", "delta", "parts")[:rows])
+        standings: Counter[tuple[Any, ...]] = Counter()
+        minutes: Counter[tuple[Any, ...]] = Counter()
+        broken_down: Counter[tuple[Any, ...]] = Counter()
+        for _, mailing_id, minute, state, reason, delta, parts in taken:
+            standings[mailing_id, state, reason] += delta
+            minutes[mailing_id, state, minute] += delta
+            for dimension, value, number in _parts(parts):
+                broken_down[mailing_id, dimension, value, state] += number
+        _gain(Standing, ("mailing", "state", "reason"), standings)
+        _gain(Minute, ("mailing", "state", "minute"), minutes)
+        _gain(Breakdown, ("mailing", "dimension", "value", "state"), broken_down)
+        Tally.objects.filter(id__in=[row[0] for row in taken]).delete()
+    return len(taken)
+
+
+def _parts(text: str) -> Iterator[tuple[str, str, int]]:
+    """The dimension, the value and the delta of each part."""
+    for dimension, values in json.loads(text).items():
+        for value, number in values.items():
+            yield dimension, value, number
+
+
+def _gain(model: type[Model], key: Sequence[str], sums: Mapping[tuple[Any, ...], int]) -> None:
+    """Adds to the rows of these keys, which are made when missing. In the order of the keys: two folds that meet
+    wait for each other instead of for ever."""
+    fields: list[Any] = [model._meta.get_field(name) for name in (*key, "number")]  # Field or relation
+    rows = sorted((*values, number) for values, number in sums.items() if number)
+    table = connection.ops.quote_name(model._meta.db_table)
+    columns = [connection.ops.quote_name(one.column) for one in fields]
+    one_row = f"({', '.join(['%s'] * len(fields))})"
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), WRITTEN):
+            piece = rows[start : start + WRITTEN]
+            cursor.execute(
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one_row] * len(piece))} "
+                f"ON CONFLICT ({', '.join(columns[:-1])}) DO UPDATE SET number = {table}.number + excluded.number",
+                [
+                    one.get_db_prep_save(value, connection)
+                    for row in piece
+                    for one, value in zip(fields, row, strict=True)
+                ],
+            )
+
+
+def _sum(column: str) -> Cast:
+    """An integer: PostgreSQL's sum is a decimal, and in a union only the first query's columns are converted."""
+    return Cast(Sum(column), BigIntegerField())
+
+
+# -- reading -------------------------------------------------------------------------------------------
 
 
 def counts(mailing_ids: Iterable[int]) -> dict[int, Counts]:
     """How many messages of each mailing are in each state; every state is there, 0 included."""
     ids = list(mailing_ids)
-    found: dict[int, Counts] = {mailing_id: dict.fromkeys(State, 0) for mailing_id in ids}
-    rows = Tally.objects.filter(mailing__in=ids).order_by().values_list("mailing", "state").annotate(Sum("delta"))
-    for mailing_id, state, total in rows:
-        found[mailing_id][State(state)] = total
+    return {mailing_id: dict.fromkeys(State, 0) for mailing_id in ids} | _by_mailing(Q(mailing__in=ids))
+
+
+def counts_of(mailings: QuerySet[Mailing]) -> dict[int, Counts]:
+    """As `counts`, of all these mailings but for those that have no messages."""
+    return _by_mailing(Q(mailing__in=mailings.order_by().values("id")))
+
+
+def _by_mailing(wanted: Q) -> dict[int, Counts]:
+    folded = Standing.objects.filter(wanted).order_by().values_list("mailing", "state", "number")
+    fresh = Tally.objects.filter(wanted).order_by().values_list("mailing", "state").annotate(total=_sum("delta"))
+    found: dict[int, Counts] = {}
+    for mailing_id, state, number in folded.union(fresh, all=True):
+        counts_here = found.get(mailing_id)
+        if counts_here is None:
+            counts_here = found[mailing_id] = dict.fromkeys(State, 0)
+        counts_here[state] += number  # type: ignore[index]  # a State is its text, and there are ten thousands
     return found
+
+
+def total(mailings: QuerySet[Mailing]) -> Counts:
+    """How many messages of all these mailings together are in each state."""
+    wanted = Q(mailing__in=mailings.order_by().values("id"))
+    folded = Standing.objects.filter(wanted).order_by().values_list("state").annotate(total=_sum("number"))
+    fresh = Tally.objects.filter(wanted).order_by().values_list("state").annotate(total=_sum("delta"))
+    found = dict.fromkeys(State, 0)
+    for state, number in folded.union(fresh, all=True):
+        found[State(state)] += number
+    return found
+
+
+def mailings_with(*, state: State | None = None, reason: Reason | None = None) -> dict[int, Counts]:
+    """The mailings that are not deleted and have messages in this state, for this reason, with their numbers."""
+    wanted = Q(mailing__deleted_at=None)
+    wanted &= Q(state=state.value) if state else Q()
+    wanted &= Q(reason=reason.value) if reason else Q()
+    return {key: found for key, found in _by_mailing(wanted).items() if any(found.values())}
+
+
+def states_with(mailing_id: int, reason: Reason) -> list[State]:
+    """The states in which messages of this mailing are for this reason: one, as a rule, or none."""
+    found = _by_mailing(Q(mailing=mailing_id, reason=reason.value)).get(mailing_id, {})
+    return [state for state, number in found.items() if number]
 
 
 def per_minute(mailing_id: int, state: State) -> list[tuple[datetime, int]]:
     """By how many the messages in `state` grew in each minute in which they did anything."""
-    return list(
-        Tally.objects.filter(mailing=mailing_id, state=state.value)
-        .order_by("minute")
-        .values_list("minute")
-        .annotate(total=Sum("delta"))
+    wanted = Q(mailing=mailing_id, state=state.value)
+    folded = Minute.objects.filter(wanted).order_by().values_list("minute", "number")
+    fresh = Tally.objects.filter(wanted).order_by().values_list("minute", "delta")
+    grown: Counter[datetime] = Counter()
+    for minute, number in folded.union(fresh, all=True):
+        grown[minute] += number
+    return sorted(grown.items())
+
+
+def grown_since(moment: datetime, mailing_ids: Iterable[int] | QuerySet[Mailing, int]) -> dict[int, Counts]:
+    """By how many the messages of each of these mailings grew in each state since the minute of `moment`."""
+    wanted = Q(minute__gte=moment.replace(second=0, microsecond=0), mailing__in=mailing_ids)
+    folded = (
+        Minute.objects.filter(wanted).order_by().values_list("mailing", "state").annotate(total=_sum("number"))
     )
+    fresh = Tally.objects.filter(wanted).order_by().values_list("mailing", "state").annotate(total=_sum("delta"))
+    grown: dict[int, Counts] = {}
+    for mailing_id, state, number in folded.union(fresh, all=True):
+        grown.setdefault(mailing_id, dict.fromkeys(State, 0))[State(state)] += number
+    return grown
 
 
-def squash(now: datetime) -> int:
-    """Sums up the rows of mailings that have many per minute; the sums stay. Returns the rows saved.
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One mailing as of one instant: by state and reason, by dimension, value and state, and sent by minute."""
 
-    Only minutes that are over are touched, so that nobody waits for it.
-    """
-    before = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
-    crowded = (
-        Tally.objects.filter(minute__lt=before)
-        .order_by()
-        .values("mailing", "state", "reason", "minute")
-        .annotate(rows=Count("id"), first=Min("id"))
-        .filter(rows__gt=1)
-        .order_by("first")[:SQUASH_ABOVE]
+    by_reason: Counter[tuple[State, Reason]] = field(default_factory=Counter)
+    by_value: Counter[tuple[str, str, State]] = field(default_factory=Counter)
+    sent_per_minute: Counter[datetime] = field(default_factory=Counter)
+
+
+def detail(mailing_id: int) -> Detail:
+    """Everything that the counts say of a mailing, in one statement."""
+    never = Value(None, output_field=DateTimeField())
+    fresh = Tally.objects.values_list(Value("fresh"), "state", "reason", "delta", "parts", "minute")
+    standing = Standing.objects.values_list(Value("reason"), "state", "reason", "number", Value(""), never)
+    values = Breakdown.objects.values_list("dimension", "state", "value", "number", Value(""), never)
+    minutes = Minute.objects.filter(state=State.SENT.value).values_list(
+        Value("minute"), "state", Value(""), "number", Value(""), "minute"
     )
-    return sum(_squash_one(row["mailing"], row["state"], row["reason"], row["minute"]) for row in crowded)
+    asked, *others = (rows.filter(mailing=mailing_id).order_by() for rows in (fresh, standing, values, minutes))
+    found = Detail()
+    for kind, state_, key, number, parts, minute in asked.union(*others, all=True):
+        state = State(state_)
+        if kind in ("fresh", "reason"):
+            found.by_reason[state, Reason(key)] += number
+        if kind == "minute" or (kind == "fresh" and state is State.SENT):
+            found.sent_per_minute[minute] += number
+        for dimension, value, part in _parts(parts) if kind == "fresh" else ():
+            found.by_value[dimension, value, state] += part
+        if kind in DIMENSIONS:
+            found.by_value[kind, key, state] += number
+    return found
 
 
-def _squash_one(mailing_id: int, state: str, reason: str, minute: datetime) -> int:
-    alike = {"mailing_id": mailing_id, "state": state, "reason": reason, "minute": minute}
-    with transaction.atomic():
-        rows = dict(Tally.objects.select_for_update(skip_locked=True).filter(**alike).values_list("id", "delta"))
-        if len(rows) < 2:
-            return 0
-        Tally.objects.filter(id__in=rows).delete()
-        Tally.objects.create(**alike, delta=sum(rows.values()))
-        return len(rows) - 1
+# -- the proof -----------------------------------------------------------------------------------------
 
 
-def differences() -> list[tuple[int, State, Reason, int, int]]:
-    """Where the tally and a recount of the messages differ: (mailing id, state, reason, counted, tallied).
+@dataclass(frozen=True, slots=True, order=True)
+class Difference:
+    """Where the messages of a mailing and its counts differ. `dimension` is what was counted by: a `Dimension`,
+    "reason", or "minute" for the sum over time."""
+
+    mailing_id: int
+    state: State
+    dimension: str
+    value: str
+    counted: int
+    tallied: int
+
+
+def differences() -> list[Difference]:
+    """Where the counts and a recount of the messages differ.
 
     One statement, so that both are seen at the same instant: what moves meanwhile is no difference.
     """
-    standing = ("mailing", "state", "reason")
-    recount = Message.objects.order_by().values_list(*standing, Value(1)).annotate(number=Count("id"))
-    sums = Tally.objects.order_by().values_list(*standing, Value(0)).annotate(number=Sum("delta"))
-    counted: Changes = Counter()
-    tallied: Changes = Counter()
-    for mailing_id, state, reason, is_recount, number in recount.union(sums, all=True):
-        (counted if is_recount else tallied)[mailing_id, State(state), Reason(reason)] = number
+    counted: Counter[tuple[int, State, str, str]] = Counter()
+    tallied: Counter[tuple[int, State, str, str]] = Counter()
+    for source, mailing_id, state_, dimension, value, number, parts in _both_sides():
+        state = State(state_)
+        (counted if source == "messages" else tallied)[mailing_id, state, dimension, value] += number
+        if dimension == "reason" and source != "sums":
+            (counted if source == "messages" else tallied)[mailing_id, state, "minute", ""] += number
+        for name, part, delta in _parts(parts) if source == "fresh" else ():
+            tallied[mailing_id, state, name, part] += delta
     keys = sorted(counted.keys() | tallied.keys())
-    return [(*key, counted[key], tallied[key]) for key in keys if counted[key] != tallied[key]]
+    return [Difference(*key, counted[key], tallied[key]) for key in keys if counted[key] != tallied[key]]
+
+
+def _both_sides() -> Iterable[tuple[Any, ...]]:
+    """Rows of source, mailing, state, dimension, value, number and parts, as of one instant."""
+    parts = Value("")
+    recounts = [
+        Message.objects.order_by().values_list(
+            Value("messages"), "mailing", "state", Value(name), F(name), Count("id"), parts
+        )
+        for name in ("reason", *DIMENSIONS)
+    ]
+    own = (Value("sums"), "mailing", "state")
+    standing = Standing.objects.order_by().values_list(*own, Value("reason"), "reason", "number", parts)
+    values = Breakdown.objects.order_by().values_list(*own, "dimension", "value", "number", parts)
+    minutes = Minute.objects.order_by().values_list(*own, Value("minute"), Value(""), _sum("number"), parts)
+    fresh = Tally.objects.order_by().values_list(
+        Value("fresh"), "mailing", "state", Value("reason"), "reason", "delta", "parts"
+    )
+    return fresh.union(*recounts, standing, values, minutes, all=True)

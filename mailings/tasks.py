@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Failure
 
-from mailings import audience, bell, clock, gateway, leases, pace, tally
+from mailings import audience, bell, clock, gateway, leases, pace
 from mailings import dispatch as dispatching
 from mailings.models import Worker
 
@@ -82,9 +82,8 @@ def check_gateway() -> None:
 
 
 def chores() -> None:
-    """Sums up the counts, forgets lost workers and old failures of tasks."""
+    """Sums up the gateway's answers, forgets lost workers and old failures of tasks."""
     now = clock.now()
-    tally.squash(now)
     pace.squash(now)
     Worker.objects.filter(seen_at__lt=now - 6 * WORKER_LOST_AFTER).delete()
     Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()

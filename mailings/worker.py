@@ -30,11 +30,12 @@ from django_q.models import Schedule
 from django_q.scheduler import scheduler
 
 from config.logs import brief, logger
-from mailings import bell, clock, dispatch, leases, operations, pace, queue, tasks
+from mailings import bell, clock, dispatch, leases, operations, pace, queue, tally, tasks
 from mailings.models import Mailing, Worker
 
 TICK_S = 0.5
 SEEN_EVERY_S = 2.0
+FOLD_EVERY_S, FOLD_S = 2.0, 0.2
 GIVEN_UP = 70
 # what a run needs after its last answers, and its hands to leave
 GRACE_MARGIN_S = 35.0
@@ -147,7 +148,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
-        self._seen_at = float("-inf")
+        self._seen_at = self._folded_at = float("-inf")
         self._away_at = time.monotonic()  # as far as this process knows
         self._broker = get_broker()
 
@@ -162,6 +163,7 @@ class Clock:
             self._leases,
             self._bells,
             self._schedules,
+            self._fold,
         ):
             self._safely(step)
 
@@ -216,6 +218,17 @@ class Clock:
         # one caller at a time: on SQLite two would run the same schedule twice
         if leases.take("schedules", self.id, clock.now(), 2 * TICK_S):
             scheduler(broker=self._broker)
+
+    def _fold(self) -> None:
+        """One worker at a time folds the counts, for a moment: what is left over is folded at the next beat."""
+        began = time.monotonic()
+        if began - self._folded_at < FOLD_EVERY_S:
+            return
+        if leases.take("fold", self.id, clock.now(), 2 * FOLD_EVERY_S):
+            while tally.fold() == tally.FOLDED:
+                if time.monotonic() - began > FOLD_S:
+                    return
+        self._folded_at = began
 
     def leave(self) -> None:
         """Is not counted any more; without a database that shows by itself after a while."""

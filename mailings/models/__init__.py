@@ -1,5 +1,6 @@
 """The facts of mailings and messages, their constraints, and the states each may be in."""
 
+from mailings.models.counts import Breakdown, Dimension, Minute, Standing, Tally
 from mailings.models.errand import Errand
 from mailings.models.gateway import FLOW_SENTENCES, FlowChoice, Gateway, Pulse
 from mailings.models.mailing import (
@@ -11,7 +12,7 @@ from mailings.models.mailing import (
     OnUnknownChoice,
     PauseReason,
 )
-from mailings.models.message import STATE_SENTENCES, Attempt, Message, MessageReason, MessageState, Tally
+from mailings.models.message import STATE_SENTENCES, Attempt, Message, MessageReason, MessageState
 from mailings.models.work import Lease, Worker
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "STATE_SENTENCES",
     "TEXT_LENGTH",
     "Attempt",
+    "Breakdown",
+    "Dimension",
     "Errand",
     "FlowChoice",
     "Gateway",
@@ -30,9 +33,11 @@ __all__ = [
     "Message",
     "MessageReason",
     "MessageState",
+    "Minute",
     "OnUnknownChoice",
     "PauseReason",
     "Pulse",
+    "Standing",
     "Tally",
     "Worker",
 ]

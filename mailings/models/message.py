@@ -155,26 +155,3 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of message {self.message_id}"
-
-
-class Tally(models.Model):
-    """A change of how many messages of a mailing are in a state for a reason, in the minute it happened.
-
-    Written in the transaction of each transition, one row per state, reason and batch, so that no row is hot;
-    summed up by a chore. The sum over all rows of a mailing, state and reason is the number of its messages there.
-    """
-
-    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="+", db_index=False)
-    minute = models.DateTimeField()
-    state = models.CharField(max_length=10, choices=MessageState.choices)
-    reason = models.CharField(max_length=20, choices=MessageReason.choices)
-    delta = models.BigIntegerField()
-
-    class Meta:
-        indexes = [
-            # progress and chart of one mailing, without looking at the rows
-            models.Index(name="tally_of_mailing", fields=["mailing", "state", "minute"], include=["delta"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.state} ({self.reason}) {self.delta:+d}"

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from clients.models import Client
 from mailings import placeholders, policy, tally
 from mailings.gateway import BEGIN_MARGIN_S
 from mailings.models import Mailing, MailingState, Message
-from mailings.policy import Job, OnUnknown, Reason, State
+from mailings.policy import Job, OnUnknown, Reason, State, Traits
 from mailings.queue.transitions import follow_clients, shift
 
 
@@ -59,7 +58,7 @@ _CLAIMABLE_ZONES = """
 """
 _DUE = """
     SELECT message.id, message.client_id, message.timezone, message.attempts, message.strikes, message.reason,
-           client.phone, client.attributes,
+           message.operator_code, message.tag, client.phone, client.attributes,
            client.opted_out_at IS NULL AND client.timezone = message.timezone AS still_fits
     FROM mailings_message AS message LEFT JOIN clients_client AS client ON client.id = message.client_id
     WHERE message.mailing_id = %s AND message.timezone = %s
@@ -97,9 +96,15 @@ class _Due:
     attempts: int
     strikes: int
     reason: str
+    operator_code: str
+    tag: str
     phone: str
     attributes: str
     still_fits: bool | None
+
+    @property
+    def traits(self) -> Traits:
+        return self.operator_code, self.tag, self.timezone
 
 
 def _due(mailing: Mailing, zones: Sequence[str], places: int, now: datetime) -> list[_Due]:
@@ -130,7 +135,7 @@ def _put_aside(rows: Sequence[_Due], now: datetime) -> None:
     for row in rows:
         client = clients.get(row.client_id or 0)
         if client is not None and client.opted_out_at is None:
-            follow_clients([client.id])
+            follow_clients([client.id], now=now)
             continue
         reason = Reason.CLIENT_DELETED if client is None else Reason.CLIENT_OPTED_OUT
         shift([row.id], State.QUEUED, State.CANCELLED, reason, now=now)
@@ -144,8 +149,10 @@ def _take(mailing: Mailing, rows: Sequence[_Due], *, token: int, until: datetime
         lease_until=until,
         lease_token=token,
     )
-    changes = Counter((mailing.pk, State.SENDING, Reason.IN_FLIGHT) for _ in rows)
-    changes.subtract((mailing.pk, State.QUEUED, Reason(row.reason)) for row in rows)
+    changes = tally.Changes()
+    changes.come((mailing.pk, State.SENDING, Reason.IN_FLIGHT), *(row.traits for row in rows))
+    for row in rows:
+        changes.leave((mailing.pk, State.QUEUED, Reason(row.reason)), row.traits)
     tally.add(changes, now)
     closing = policy.closings(mailing.window, {row.timezone for row in rows}, now)
     return [
@@ -161,6 +168,7 @@ def _take(mailing: Mailing, rows: Sequence[_Due], *, token: int, until: datetime
             ends_at=mailing.ends_at,
             on_unknown=OnUnknown(mailing.on_unknown),
             closes_at=closing.get(row.timezone),
+            traits=row.traits,
         )
         for row in rows
     ]

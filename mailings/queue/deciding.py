@@ -31,16 +31,16 @@ def decide(mailing_id: int, decision: Decision, ids: Sequence[int], *, now: date
         locked = list(rows.order_by("id").values_list("id", flat=True))
         moved = shift(locked, move.before, move.after, move.reason, now=now, **also)
         if move.puts_back:
-            _follow(locked)
+            _follow(locked, now)
     return moved
 
 
-def _follow(ids: Sequence[int]) -> None:
+def _follow(ids: Sequence[int], now: datetime) -> None:
     """Who moved while his message was held is written to by his new clock."""
     moved = Message.objects.filter(id__in=ids, client__isnull=False).exclude(timezone=F("client__timezone"))
     clients = [client for client in moved.values_list("client", flat=True) if client is not None]
     if clients:
-        follow_clients(clients)
+        follow_clients(clients, now=now)
 
 
 def last_to_decide(mailing_id: int, decision: Decision) -> int | None:

@@ -1,7 +1,6 @@
 """Writing what came of claimed messages, and taking back those whose worker is gone."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,13 +56,13 @@ def _held(jobs: Iterable[Job]) -> set[tuple[int, int | None]]:
 
 def _write(settlements: Sequence[Settlement], now: datetime) -> None:
     """Final states share one update; those that wait again have a due time each."""
-    changes: tally.Changes = Counter()
+    changes = tally.Changes()
     final: dict[tuple[State, Reason, int], list[int]] = {}
     waiting: list[Message] = []
     for settlement in settlements:
         verdict, job = settlement.verdict, settlement.job
-        changes[job.mailing_id, State.SENDING, Reason.IN_FLIGHT] -= 1
-        changes[job.mailing_id, verdict.state, verdict.reason] += 1
+        changes.leave((job.mailing_id, State.SENDING, Reason.IN_FLIGHT), job.traits)
+        changes.come((job.mailing_id, verdict.state, verdict.reason), job.traits)
         if verdict.due_at is None:
             final.setdefault((verdict.state, verdict.reason, verdict.strikes), []).append(job.id)
         else:
@@ -114,17 +113,17 @@ def release(jobs: Sequence[Job], *, now: datetime) -> int:
         return 0
     with transaction.atomic():
         held = _held(jobs)
-        return _put_back({job.id: job.mailing_id for job in jobs if (job.id, job.token) in held}, now)
+        return _put_back([job for job in jobs if (job.id, job.token) in held], now)
 
 
-def _put_back(rows: Mapping[int, int], now: datetime) -> int:
-    """`rows`: the mailing of each locked message."""
-    changes: tally.Changes = Counter()
-    for mailing_id, number in Counter(rows.values()).items():
-        changes[mailing_id, State.SENDING, Reason.IN_FLIGHT] -= number
-        changes[mailing_id, State.QUEUED, Reason.TURN] += number
+def _put_back(jobs: Sequence[Job], now: datetime) -> int:
+    """The rows of these jobs are locked, and still theirs."""
+    changes = tally.Changes()
+    for job in jobs:
+        changes.leave((job.mailing_id, State.SENDING, Reason.IN_FLIGHT), job.traits)
+        changes.come((job.mailing_id, State.QUEUED, Reason.TURN), job.traits)
     tally.add(changes, now)
-    return Message.objects.filter(id__in=rows).update(
+    return Message.objects.filter(id__in=[job.id for job in jobs]).update(
         state=State.QUEUED,
         reason=Reason.TURN,
         attempts=F("attempts") - 1,
@@ -136,9 +135,8 @@ def _put_back(rows: Mapping[int, int], now: datetime) -> int:
 def undo(token: int, *, now: datetime) -> int:
     """Releases what was claimed under a token, nothing of which was begun. Returns how many."""
     with transaction.atomic():
-        taken = Message.objects.select_for_update().filter(state=State.SENDING, lease_token=token).order_by("id")
-        rows = dict(taken.values_list("id", "mailing"))
-        return _put_back(rows, now)
+        taken = Message.objects.select_for_update(of=("self",)).filter(state=State.SENDING, lease_token=token)
+        return _put_back([_job_of(row) for row in taken.select_related("mailing").order_by("id")], now)
 
 
 def recover(*, now: datetime, lease_s: float, chance: Callable[[], float]) -> int:
@@ -161,12 +159,12 @@ def recover(*, now: datetime, lease_s: float, chance: Callable[[], float]) -> in
                 job.lease_until - timedelta(seconds=lease_s),
                 lease_s,
             )
-            for job in map(_job_of_lost, rows)
+            for job in map(_job_of, rows)
         ]
         return settle(settlements, now=now)
 
 
-def _job_of_lost(message: Message) -> Job:
+def _job_of(message: Message) -> Job:
     mailing = message.mailing
     assert message.lease_token is not None
     assert message.lease_until is not None
@@ -181,4 +179,5 @@ def _job_of_lost(message: Message) -> Job:
         lease_until=message.lease_until,
         ends_at=mailing.ends_at,
         on_unknown=OnUnknown(mailing.on_unknown),
+        traits=(message.operator_code, message.tag, message.timezone),
     )

@@ -1,11 +1,10 @@
 """The steps that every move of a message is made of: rows locked by the caller, and the tally told."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
 
 from clients.models import Client
 from mailings import tally
@@ -24,30 +23,37 @@ def shift(
     if not ids:
         return 0
     rows = Message.objects.filter(id__in=ids, state=before)
-    changes: tally.Changes = Counter()
-    for mailing_id, why in rows.values_list("mailing", "reason"):
-        changes[mailing_id, before, Reason(why)] -= 1
-        changes[mailing_id, after, reason] += 1
+    changes = tally.Changes()
+    for mailing_id, why, *traits in rows.values_list("mailing", "reason", *tally.DIMENSIONS):
+        changes.leave((mailing_id, before, Reason(why)), tuple(traits))
+        changes.come((mailing_id, after, reason), tuple(traits))
     moved = rows.update(state=after, reason=reason, **fields)
     tally.add(changes, now)
     return moved
 
 
-def move_zones(client_ids: Sequence[int]) -> None:
+def move_zones(client_ids: Sequence[int], *, now: datetime) -> None:
     """Waiting messages follow their clients into another time zone."""
     with transaction.atomic():
-        follow_clients(client_ids)
+        follow_clients(client_ids, now=now)
 
 
-def follow_clients(client_ids: Sequence[int]) -> None:
+def follow_clients(client_ids: Sequence[int], *, now: datetime) -> None:
     """As `move_zones`, within the caller's transaction."""
-    waiting = Message.objects.filter(client__in=client_ids, state=State.QUEUED)
-    pairs = set(waiting.order_by().values_list("mailing", "client__timezone").distinct())
-    if not pairs:
-        return
-    add_zones((mailing_id, zone) for mailing_id, zone in pairs)
-    theirs = Client.objects.filter(pk=OuterRef("client_id")).values("timezone")[:1]
-    waiting.update(timezone=Subquery(theirs))
+    waiting = Message.objects.select_for_update().filter(client__in=client_ids, state=State.QUEUED).order_by("id")
+    rows = list(waiting.values_list("id", "mailing", "client", "reason", *tally.DIMENSIONS))
+    # only now: who moved while the rows were waited for has moved
+    homes = dict(Client.objects.filter(id__in={row[2] for row in rows}).order_by().values_list("id", "timezone"))
+    changes, movers = tally.Changes(), defaultdict[str, list[int]](list)
+    for id_, mailing_id, client_id, reason, code, tag, zone in rows:
+        if (home := homes.get(client_id, zone)) != zone:
+            changes.leave((mailing_id, State.QUEUED, Reason(reason)), (code, tag, zone))
+            changes.come((mailing_id, State.QUEUED, Reason(reason)), (code, tag, home))
+            movers[home].append(id_)
+    add_zones({(row[1], homes.get(row[2], row[-1])) for row in rows})
+    for home, ids in movers.items():
+        Message.objects.filter(id__in=ids).update(timezone=home)
+    tally.add(changes, now)
 
 
 def add_zones(pairs: Iterable[tuple[int, str]]) -> None:

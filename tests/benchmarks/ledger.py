@@ -249,24 +249,36 @@ def _add_attempts() -> None:
 
 
 def _add_counts() -> None:
-    """The tally as if the messages had moved one by one, and the zones of each mailing."""
+    """The counts as if the messages had moved one by one and all were folded, and the zones of each mailing."""
     _run(
         "INSERT INTO mailings_mailingzone (mailing_id, timezone) "
         "SELECT DISTINCT mailing_id, timezone FROM mailings_message"
     )
     _run(
         """
-        INSERT INTO mailings_tally (mailing_id, minute, state, reason, delta)
-        SELECT mailing_id, COALESCE(sent_at, created_at), state, reason, COUNT(*) FROM mailings_message
-        WHERE reason <> 'turn' GROUP BY 1, 2, 3, 4
+        INSERT INTO mailings_standing (mailing_id, state, reason, number)
+        SELECT mailing_id, state, reason, COUNT(*) FROM mailings_message GROUP BY 1, 2, 3
         """
     )
+    for dimension in ("operator_code", "tag", "timezone"):
+        _run(
+            f"""
+            INSERT INTO mailings_breakdown (mailing_id, dimension, value, state, number)
+            SELECT mailing_id, '{dimension}', {dimension}, state, COUNT(*) FROM mailings_message GROUP BY 1, 3, 4
+            """
+        )
     _run(
         """
-        INSERT INTO mailings_tally (mailing_id, minute, state, reason, delta)
-        SELECT mailing_id, minute, 'queued', 'turn', -SUM(delta) FROM mailings_tally GROUP BY 1, 2
-        UNION ALL SELECT mailing_id, minute, 'sending', 'in_flight', 0 FROM mailings_tally GROUP BY 1, 2
-        UNION ALL SELECT mailing_id, created_at, 'queued', 'turn', COUNT(*) FROM mailings_message GROUP BY 1, 2
+        INSERT INTO mailings_minute (mailing_id, state, minute, number)
+        SELECT mailing_id, state, minute, SUM(number) FROM (
+            SELECT mailing_id, state, COALESCE(sent_at, created_at) AS minute, COUNT(*) AS number
+            FROM mailings_message WHERE state <> 'queued' GROUP BY 1, 2, 3
+            UNION ALL SELECT mailing_id, 'queued', COALESCE(sent_at, created_at), -COUNT(*)
+            FROM mailings_message WHERE state <> 'queued' GROUP BY 1, 2, 3
+            UNION ALL SELECT mailing_id, 'sending', COALESCE(sent_at, created_at), 0
+            FROM mailings_message GROUP BY 1, 2, 3
+            UNION ALL SELECT mailing_id, 'queued', created_at, COUNT(*) FROM mailings_message GROUP BY 1, 2, 3
+        ) AS changes GROUP BY 1, 2, 3
         """
     )
 

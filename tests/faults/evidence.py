@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Sum
 
 from clients.models import Client
-from mailings.models import Attempt, Mailing, Message, Tally
+from mailings.models import Attempt, Mailing, Message, Standing, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,5 +178,9 @@ def _asked(entry: Mapping[str, Any], ahead_s: float) -> Asked:
 
 
 def _tally() -> dict[tuple[int, str], int]:
-    rows = Tally.objects.order_by().values_list("mailing", "state").annotate(Sum("delta"))
-    return dict(Counter({(mailing, state): total for mailing, state, total in rows}))
+    folded = Standing.objects.order_by().values_list("mailing", "state").annotate(Sum("number"))
+    fresh = Tally.objects.order_by().values_list("mailing", "state").annotate(Sum("delta"))
+    sums = Counter[tuple[int, str]]()
+    for mailing, state, number in folded.union(fresh, all=True):
+        sums[mailing, state] += number
+    return dict(sums)

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from accounts.journal import SERVICE
 from clients import operations as directory
 from clients.models import Client
-from mailings import audience, clock, operations, policy, queue, tally
+from mailings import audience, clock, operations, policy, queries, queue, tally
 from mailings.gateway import Cause
 from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.operations import NoMatches
@@ -222,9 +222,22 @@ class Vestnik(RuleBasedStateMachine):
     def a_worker_releases(self, n: int, number: int) -> None:
         queue.release(self.some_jobs(n, number), now=clock.now())
 
-    @rule()
-    def the_tally_is_summed_up(self) -> None:
-        tally.squash(clock.now())
+    @rule(rows=st.sampled_from([1, 2, 5, 900]))
+    def the_counts_are_folded(self, rows: int) -> None:
+        tally.fold(rows)
+
+    @rule(n=which)
+    def somebody_reads_the_statistics(self, n: int) -> None:
+        mailing = Mailing.objects.get(pk=self.one_of(Mailing, n))
+        rows = list(mailing.messages.values_list("state", "reason", *tally.DIMENSIONS))
+        found = queries.statistics(mailing.pk)
+        assert found.progress.by_state == dict.fromkeys(State, 0) | Counter(row[0] for row in rows)
+        assert found.by_reason == Counter(row[1] for row in rows)
+        for column, shares in enumerate((found.by_operator_code, found.by_tag, found.by_timezone), start=2):
+            told = {(share.value, state): number for share in shares for state, number in share.by_state.items()}
+            assert {key: number for key, number in told.items() if number} == Counter(
+                (row[column], row[0]) for row in rows
+            )
 
     # -- what must hold --------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
+from accounts.journal import SERVICE
+from clients import operations as directory
 from mailings import clock, queries, queue, tally
-from mailings.models import Mailing, Message, Tally
+from mailings.models import Breakdown, Mailing, Message, Minute, Standing, Tally
 from mailings.policy import Reason, State, Verdict
 from mailings.queries import MessageFilter
 from tests.makers import make_client, make_jobs, make_mailing, make_running_mailing, make_settlements
@@ -42,48 +44,98 @@ def test_what_was_sent_is_told_by_the_minute() -> None:
     assert tally.per_minute(mailing.pk, State.SENT) == [(NOON, 3), (NOON + timedelta(minutes=1), 3)]
 
 
-def test_summing_up_keeps_every_sum_and_leaves_the_present_alone() -> None:
+def told(mailing: Mailing) -> tuple[object, ...]:
+    """Everything that is read of a mailing's counts."""
+    return (
+        queries.statistics(mailing.pk),
+        tally.counts([mailing.pk]),
+        tally.per_minute(mailing.pk, State.SENT),
+        tally.grown_since(NOON, [mailing.pk]),
+        tally.mailings_with(state=State.SENT),
+        queries.overall(),
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 3, 900])
+def test_folding_changes_nothing_that_is_read(rows: int) -> None:
     mailing, other = make_running_mailing(clients=6), make_running_mailing()
     for each in (mailing, other):
         for minute in range(3):
             send(each, 1, now=NOON + timedelta(minutes=minute))
             send(each, 1, now=NOON + timedelta(minutes=minute, seconds=30))
-    before = (tally.counts([mailing.pk, other.pk]), tally.per_minute(mailing.pk, State.SENT))
-    rows = Tally.objects.count()
+    before = [told(each) for each in (mailing, other)]
 
-    saved = tally.squash(NOON + timedelta(minutes=3, seconds=59))
+    while tally.fold(rows):
+        assert [told(each) for each in (mailing, other)] == before
+        assert tally.differences() == []
 
-    assert saved == rows - Tally.objects.count() > 0
-    assert (tally.counts([mailing.pk, other.pk]), tally.per_minute(mailing.pk, State.SENT)) == before
-    assert Tally.objects.filter(mailing=mailing, state="sent", minute=NOON).count() == 1
-    assert Tally.objects.filter(mailing=mailing, state="sent", minute=NOON + timedelta(minutes=2)).count() == 2
+    assert not Tally.objects.exists()
+    assert Minute.objects.filter(mailing=mailing, state="sent").count() == 3
+    assert Standing.objects.get(mailing=mailing, state="sent", reason="accepted").number == 6
+
+
+def test_what_was_folded_grows_with_what_comes_later() -> None:
+    mailing = make_running_mailing(clients=4)
+    for _ in range(2):
+        send(mailing, 2, now=NOON)
+        tally.fold()
+
+    assert Standing.objects.get(mailing=mailing, state="sent").number == 4
+    assert Breakdown.objects.get(mailing=mailing, dimension="timezone", state="sent").number == 4
+    assert tally.fold() == 0
     assert tally.differences() == []
 
 
-def test_summing_up_again_saves_nothing() -> None:
-    mailing = make_running_mailing(clients=4)
-    send(mailing, 2, now=NOON)
-    send(mailing, 2, now=NOON)
-    later = clock.now() + timedelta(hours=1)
+def test_a_client_who_moves_is_counted_in_his_new_zone() -> None:
+    client, _ = make_client(timezone="UTC"), make_client(timezone="UTC")
+    mailing = make_running_mailing()
 
-    tally.squash(later)
+    directory.change(SERVICE, client.pk, timezone="Asia/Tokyo")
 
-    assert tally.squash(later) == 0
+    shares = queries.statistics(mailing.pk).by_timezone
+    assert {share.value: share.recipients for share in shares} == {"UTC": 1, "Asia/Tokyo": 1}
+    assert tally.differences() == []
+
+
+def test_who_was_sent_to_stays_counted_in_the_zone_he_left() -> None:
+    client = make_client(timezone="UTC")
+    mailing = make_running_mailing(clients=0)
+    send(mailing, 1)
+
+    directory.change(SERVICE, client.pk, timezone="Asia/Tokyo")
+    directory.delete(SERVICE, client.pk)
+
+    assert [(share.value, share.by_state[State.SENT]) for share in queries.statistics(mailing.pk).by_timezone] == [
+        ("UTC", 1)
+    ]
+    assert tally.differences() == []
 
 
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
         (lambda: Message.objects.filter(state="sent").update(state="queued", sent_at=None), {"sent", "queued"}),
-        (lambda: Tally.objects.filter(state="sent").delete(), {"sent"}),
+        (lambda: Standing.objects.filter(state="sent").delete(), {"sent"}),
         (lambda: Message.objects.filter(state="queued").delete(), {"queued"}),
         (lambda: Message.objects.filter(state="queued").update(reason="retry_not_sent"), {"queued"}),
+        (lambda: Message.objects.filter(state="queued").update(tag="another"), {"queued"}),
+        (lambda: Breakdown.objects.filter(state="sent", dimension="tag").update(number=2), {"sent"}),
+        (lambda: Minute.objects.filter(state="sent").delete(), {"sent"}),
     ],
-    ids=["a message moved past the doorkeeper", "a lost count", "a lost message", "another reason"],
+    ids=[
+        "a message moved past the doorkeeper",
+        "a lost count",
+        "a lost message",
+        "another reason",
+        "another tag",
+        "a wrong breakdown",
+        "a lost minute",
+    ],
 )
 def test_a_ledger_that_does_not_fit_its_tally_is_found_out(damage: object, expected: set[str]) -> None:
     mailing = make_running_mailing(clients=3)
     send(mailing, 1)
+    tally.fold()
     out = StringIO()
     call_command("check_ledger", stdout=out)
     assert "equals" in out.getvalue()
@@ -91,7 +143,7 @@ def test_a_ledger_that_does_not_fit_its_tally_is_found_out(damage: object, expec
 
     damage()
 
-    assert {state for _, state, _, _, _ in tally.differences()} == expected
+    assert {difference.state for difference in tally.differences()} == expected
     with pytest.raises(SystemExit) as caught:
         call_command("check_ledger", stdout=out)
     assert caught.value.code == 1

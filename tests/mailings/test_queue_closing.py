@@ -31,7 +31,9 @@ def more_messages(mailing: Mailing, number: int, *, state: State = State.QUEUED)
     row: dict[str, Any] = {"operator_code": "900", "timezone": "UTC", "due_at": now, "created_at": now}
     rows = [Message(mailing=mailing, state=state, reason=Reason.TURN, **row) for _ in range(number)]
     Message.objects.bulk_create(rows, batch_size=2000)
-    tally.add({(mailing.pk, state, Reason.TURN): number}, now)
+    changes = tally.Changes()
+    changes.come((mailing.pk, state, Reason.TURN), *[("900", "", "UTC")] * number)
+    tally.add(changes, now)
 
 
 def settle(mailing: Mailing, number: int, state: State, reason: Reason) -> None:

@@ -16,8 +16,8 @@ from accounts.models import JournalEntry
 from clients import operations as directory
 from clients.models import ZONES, Client
 from clients.operations import PhoneTaken
-from mailings import audience, clock, operations, queue, tally
-from mailings.models import Attempt, Mailing, MailingState, Message
+from mailings import audience, clock, operations, queries, queue, tally
+from mailings.models import Attempt, Mailing, MailingState, Message, Tally
 from mailings.policy import Job, Reason, State, Verdict
 from mailings.refusals import Refused
 from tests.makers import LEASE_S, make_client, make_clients, make_jobs, make_mailing, make_running_mailing
@@ -324,20 +324,32 @@ def test_two_batches_with_the_same_phones_in_opposite_order_both_come_through() 
     assert Client.objects.filter(tag="changed").count() == 2_000
 
 
-def test_the_tally_is_the_same_while_it_is_summed_up() -> None:
+def test_counts_are_right_at_every_instant_while_they_are_folded() -> None:
     mailing = make_running_mailing(clients=60)
+    sums: set[int] = set()
 
     def send() -> None:
         while jobs := claim(mailing, 2):
             queue.settle(settlements(jobs, SENT), now=clock.now())
 
-    def squash() -> None:
-        for _ in range(20):
-            tally.squash(clock.now() + timedelta(minutes=5))
+    def fold() -> None:
+        for _ in range(40):
+            tally.fold(3)
 
-    no_errors(at_once(send, squash, squash))
-    squash()
+    def look() -> None:
+        for _ in range(40):
+            found = queries.statistics(mailing.pk)
+            sums.add(found.progress.recipients)
+            sums.update(share.recipients for share in found.by_timezone)
+            sums.add(sum(found.by_reason.values()))
+            assert [min(share.by_state.values()) for share in found.by_timezone] == [0]
 
+    no_errors(at_once(send, send, fold, fold, look))
+    while tally.fold():
+        pass
+
+    assert sums == {60}
+    assert not Tally.objects.exists()
     assert tally.differences() == []
     assert tally.counts([mailing.pk])[mailing.pk][State.SENT] == 60
 

@@ -6,7 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from mailings import tally
 from mailings.models import Tally
-from mailings.policy import Reason, State
+from mailings.policy import State
+from mailings.tally import Difference
 from tests.makers import make_running_mailing
 
 
@@ -19,4 +20,7 @@ def test_the_proof_sees_both_sides_at_one_instant() -> None:
     assert len(asked) == 1
 
     Tally.objects.update(delta=5)
-    assert tally.differences() == [(mailing.pk, State.QUEUED, Reason.TURN, 3, 5)]
+    assert tally.differences() == [
+        Difference(mailing.pk, State.QUEUED, "minute", "", 3, 5),
+        Difference(mailing.pk, State.QUEUED, "reason", "turn", 3, 5),
+    ]

@@ -11,9 +11,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = tally.differences()
-        for mailing_id, state, reason, counted, tallied in found:
+        for one in found:
             self.stdout.write(
-                f"mailing {mailing_id}, {state.value} ({reason.value}): {counted} messages, {tallied} in the tally"
+                f"mailing {one.mailing_id}, {one.state.value}, {one.dimension} {one.value!r}: "
+                f"{one.counted} messages, {one.tallied} in the tally"
             )
         if found:
             sys.exit(1)
