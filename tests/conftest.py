@@ -26,6 +26,9 @@ def pytest_report_header() -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     explained = "leave out what another database has proved: tests that touch none, and pages in a browser"
     parser.addoption("--second-database", action="store_true", help=explained)
+    parser.addoption("--long", action="store_true", help="the fault runs in full, too: half an hour and more")
+    parser.addoption("--long-minutes", type=float, default=10.0, help="how long the long run kills")
+    parser.addoption("--long-recipients", type=int, default=100_000, help="how many the long run writes to")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

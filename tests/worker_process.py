@@ -13,25 +13,40 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
 
 
-class WorkerProcess:
-    """A running `manage.py worker`. Its log is kept, to be shown when a test fails."""
+ENTRY = ("manage.py", "worker")
 
-    def __init__(self, database_url: str, gateway_url: str, log: Path, **environment: str) -> None:
+
+def worker_environment(database_url: str, gateway_url: str, **settings: str) -> dict[str, str]:
+    """What a worker must be told."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SECRET_KEY": "tests-only",
+        "DATABASE_URL": database_url,
+        "GATEWAY_URL": gateway_url,
+        "LOG_FORMAT": "json",
+        **settings,
+    }
+
+
+class WorkerProcess:
+    """A running `manage.py worker`, or another `entry` to it. Its log is kept, to be shown when a test fails."""
+
+    def __init__(
+        self,
+        database_url: str,
+        gateway_url: str,
+        log: Path,
+        *,
+        entry: tuple[str, ...] = ENTRY,
+        **environment: str,
+    ) -> None:
         self.log = log
-        variables = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "SECRET_KEY": "tests-only",
-            "DATABASE_URL": database_url,
-            "GATEWAY_URL": gateway_url,
-            "LOG_FORMAT": "json",
-            **environment,
-        }
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "worker"],
+                [sys.executable, *entry],
                 cwd=ROOT,
-                env=variables,
+                env=worker_environment(database_url, gateway_url, **environment),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -40,7 +55,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """The pids of its hands, pusher and monitor."""
-        return [grandchild for child in _children(self.process.pid) for grandchild in _children(child)]
+        return [grandchild for child in children(self.process.pid) for grandchild in children(child)]
 
     def kill(self) -> None:
         """As the out-of-memory killer would: no goodbye. Its children follow it."""
@@ -77,7 +92,8 @@ def until(condition: Callable[[], object], *, patience_s: float = PATIENCE_S) ->
         time.sleep(0.05)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that this one started and that are there; none when it is not."""
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:

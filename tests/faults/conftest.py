@@ -1,0 +1,39 @@
+"""What fault runs may ask for."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from mailings import clock
+from tests.faults.stage import Stage
+from tests.gateway_process import GatewayProcess
+
+
+@pytest.fixture
+def stage(database_url: str, gateway: GatewayProcess, tmp_path: Path) -> Iterator[Stage]:
+    """An installation without workers yet; what was started is ended with the test."""
+    call_command("createcachetable")
+    with ExitStack() as stack:
+        stack.callback(clock.forget)
+        yield Stage(database_url, gateway, tmp_path, stack)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what this run cannot or need not do: other databases' tests, and the long ones."""
+    unwanted = [item for item in items if not _is_wanted(item, is_long=config.getoption("--long"))]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in set(unwanted)]
+
+
+def _is_wanted(item: pytest.Item, *, is_long: bool) -> bool:
+    engine = str(settings.DATABASES["default"]["ENGINE"])
+    if item.get_closest_marker("postgresql") and not engine.endswith("postgresql"):
+        return False
+    if item.get_closest_marker("long_on_sqlite") and not is_long and engine.endswith("sqlite3"):
+        return False
+    return is_long or item.get_closest_marker("long") is None

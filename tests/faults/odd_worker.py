@@ -1,0 +1,138 @@
+"""A real worker with one oddity, told by its environment. Nothing is replaced: functions of ours are wrapped.
+
+    FATE=kill:POINT   it kills its whole worker (kill -9) when it first comes to the point
+    FATE=stop:POINT   it stops its own process (SIGSTOP) there, once in its life
+    PRETEND_S=N       it is taken to be N seconds later, for everybody who pretends the same
+    WALL_S=N          its machine's clock is N seconds ahead, and it does not know
+
+The points of a message's way through a worker's hand, in their order: `chunk` (recipients were added), `claimed`,
+`answered` (answers are there, nothing of them is written), `unsettled` (about to write them), `settling`
+(written and not committed), `settled`.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from functools import wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+MAIN = os.getpid()
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    import mailings.worker  # noqa: F401  the rooms that are looked through below
+
+    if "WALL_S" in os.environ:
+        mistake_the_time(float(os.environ["WALL_S"]))
+    if "PRETEND_S" in os.environ:
+        from mailings import clock
+
+        clock.pretend(timedelta(seconds=float(os.environ["PRETEND_S"])))
+    if "FATE" in os.environ:
+        deed, point = os.environ["FATE"].split(":")
+        lie_in_wait({"kill": die, "stop": freeze}[deed], point)
+    call_command("worker")
+
+
+def die() -> None:
+    """The main process first: its children follow it, but this one must not do another step."""
+    os.kill(MAIN, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def freeze() -> None:
+    """Once in this worker's life, whichever of its hands comes first."""
+    mark = Path(os.environ["FATE_FOLDER"]) / "frozen"
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def lie_in_wait(deed: Callable[[], None], point: str) -> None:
+    from mailings import audience, gateway, queue
+    from mailings.queue import outcomes
+
+    owner, name = {
+        "chunk": (audience, "materialise"),
+        "claimed": (queue, "claim"),
+        "answered": (gateway.Line, "collect"),
+        "unsettled": (queue, "settle"),
+        "settling": (outcomes, "_write"),
+        "settled": (queue, "settle"),
+    }[point]
+    wrap = deed_before if point == "unsettled" else deed_after
+    if point in ("chunk", "settling"):  # whatever they return, they have done something
+        setattr(owner, name, wrap(getattr(owner, name), deed, matters=lambda result: True))
+    else:
+        setattr(owner, name, wrap(getattr(owner, name), deed, matters=bool))
+
+
+def deed_after(
+    function: Callable[..., Any], deed: Callable[[], None], *, matters: Callable[[Any], bool]
+) -> Callable[..., Any]:
+    @wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        if os.getpid() != MAIN and matters(result):
+            deed()
+        return result
+
+    return wrapped
+
+
+def deed_before(
+    function: Callable[..., Any], deed: Callable[[], None], *, matters: Callable[[Any], bool]
+) -> Callable[..., Any]:
+    @wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        if os.getpid() != MAIN and matters(arguments[0]):
+            deed()
+        return function(*arguments, **options)
+
+    return wrapped
+
+
+def mistake_the_time(ahead_s: float) -> None:
+    """Whoever in this process asks the machine for the time of day gets it wrong; what lasts how long is right."""
+    right_time, right_ns = time.time, time.time_ns
+    time.time = lambda: right_time() + ahead_s
+    time.time_ns = lambda: right_ns() + round(ahead_s * 1e9)
+    ahead = timedelta(seconds=ahead_s)
+
+    class Kind(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, datetime)
+
+    class Mistaken(datetime, metaclass=Kind):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:  # a plain datetime, not one of these
+            return datetime.now(tz) + ahead
+
+    for name, module in list(sys.modules.items()):
+        if (
+            name.split(".")[0] in ("mailings", "clients", "accounts", "django_q")
+            or name == "django.utils.timezone"
+        ):
+            _replace_datetime(module, Mistaken)
+
+
+def _replace_datetime(module: ModuleType, mistaken: type) -> None:
+    if getattr(module, "datetime", None) is datetime:
+        vars(module)["datetime"] = mistaken
+
+
+if __name__ == "__main__":
+    main()

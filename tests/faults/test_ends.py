@@ -1,0 +1,114 @@
+"""The end in mid-flow, windows that close one after another, and the nights in which the clocks change."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+
+from mailings import clock
+from mailings.models import Message
+from tests.faults.stage import FIRST_PHONE, Stage, states
+from tests.worker_process import until
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+ODD = ("-m", "tests.faults.odd_worker")
+
+
+def test_nothing_is_sent_after_an_end_in_mid_flow(stage: Stage) -> None:
+    stage.clients(5_000)
+    stage.gateway.control(latency="300ms", faults={"500": 0.05, "hang": 0.05})
+    stage.worker(GATEWAY_TIMEOUT="4", GATEWAY_CONCURRENCY="50")
+
+    mailing = stage.launch(end_s=8)
+    stage.until_over(mailing)
+
+    report = stage.judge()
+    last = max(entry["at"] for entry in stage.gateway.journal())
+    assert mailing.ends_at.timestamp() - 5 < last < mailing.ends_at.timestamp()
+    assert report.states["sent"] > 0
+    assert report.states["expired"] > 1_000
+    assert report.states["unknown"] > 0  # those that hung when the end came
+    assert report.states.keys() <= {"sent", "expired", "unknown"}
+    reasons = Message.objects.filter(state="unknown").values_list("reason", flat=True)
+    assert set(reasons) == {"end_before_answer"}
+
+
+def test_eleven_zones_close_one_after_another_and_none_is_late(stage: Stage) -> None:
+    """In 1850 each town had its own noon, so that windows may close a second or two apart."""
+    evening = datetime(1850, 6, 1, 20, 0, tzinfo=UTC)
+    edges = eleven_edges(evening)
+    for number, zone in enumerate(edges):
+        stage.clients(150, zones=(zone,), tag=zone, first=FIRST_PHONE + 1_000 * number)
+    stage.gateway.control(latency="200ms")
+    pretended = stage.pretend(evening)
+    stage.worker(entry=ODD, PRETEND_S=pretended, GATEWAY_CONCURRENCY="22")
+
+    mailings = [
+        stage.launch(
+            tags=(zone,),
+            send_from=time(1),
+            send_until=edge.astimezone(ZoneInfo(zone)).time(),
+            end_s=86_400,
+        )
+        for zone, edge in edges.items()
+    ]
+    until(lambda: clock.now() > max(edges.values()) + timedelta(seconds=2))
+    until(lambda: not Message.objects.filter(state="sending").exists())
+
+    report = stage.judge()
+    assert report.states.keys() == {"sent", "queued"}
+    assert [mailing for mailing in mailings if states(mailing).keys() != {"sent", "queued"}] == []
+    for edge in edges.values():
+        assert any(
+            0 < edge.timestamp() - entry["at"] - stage.plot.ahead_s < 2 for entry in stage.gateway.journal()
+        )
+
+
+def eleven_edges(evening: datetime) -> dict[str, datetime]:
+    """Zones in which a whole minute of their own time begins at different seconds soon after `evening`."""
+    found: dict[int, tuple[str, datetime]] = {}
+    for zone in sorted(available_timezones() - {"localtime"}):
+        offset = evening.astimezone(ZoneInfo(zone)).utcoffset()
+        assert offset is not None
+        edge = evening + timedelta(seconds=-offset.total_seconds() % 60)
+        second = int((edge - evening).total_seconds())
+        if 8 <= second <= 28 and second % 2 == 0:
+            found.setdefault(second, (zone, edge))
+    assert len(found) == 11
+    return dict(found[second] for second in sorted(found))
+
+
+def test_in_the_night_without_half_past_two_it_opens_at_three(stage: Stage) -> None:
+    """Berlin, 28 March 2027: at 02:00 (01:00 UTC) it becomes 03:00. The window from 02:30 opens at that moment."""
+    stage.clients(300, zones=("Europe/Berlin",))
+    stage.gateway.control(latency="100ms")
+    jump = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
+    pretended = stage.pretend(jump - timedelta(seconds=6))
+    stage.worker(entry=ODD, PRETEND_S=pretended)
+
+    mailing = stage.launch(send_from=time(2, 30), send_until=time(3, 10))
+    stage.until_over(mailing)
+
+    assert stage.judge().states == {"sent": 300}
+    first = stage.gateway.journal()[0]["at"] + stage.plot.ahead_s
+    assert 0 <= first - jump.timestamp() < 5
+
+
+def test_in_the_night_with_two_half_past_two_it_closes_twice(stage: Stage) -> None:
+    """Berlin, 31 October 2027: at 03:00 (01:00 UTC) it becomes 02:00. The window until 03:00 closes and is open
+    again from 02:50 on, an hour of the sun later."""
+    stage.clients(2_000, zones=("Europe/Berlin",))
+    stage.gateway.control(latency="200ms")
+    jump = datetime(2027, 10, 31, 1, 0, tzinfo=UTC)
+    pretended = stage.pretend(jump - timedelta(seconds=7))
+    stage.worker(entry=ODD, PRETEND_S=pretended, GATEWAY_CONCURRENCY="20")
+
+    mailing = stage.launch(send_from=time(2, 50), send_until=time(3), end_s=7_200)
+    until(lambda: clock.now() > jump + timedelta(seconds=3))
+    until(lambda: not Message.objects.filter(state="sending").exists())
+
+    assert states(mailing).keys() == {"sent", "queued"}
+    stage.judge()
+    last = stage.gateway.journal()[-1]["at"] + stage.plot.ahead_s
+    assert -2 < last - jump.timestamp() < 0

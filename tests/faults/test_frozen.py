@@ -1,0 +1,69 @@
+"""A worker that is stopped for longer than its lease and then goes on, as if nothing had been."""
+
+import signal
+from os import kill
+from pathlib import Path
+
+import pytest
+
+from mailings.models import Attempt
+from tests.faults.stage import SHORT_TIMEOUT, Stage, is_settled, states
+from tests.worker_process import WorkerProcess, children, until
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+ODD = ("-m", "tests.faults.odd_worker")
+NUMBER = 10
+# where a hand is stopped, and whether its requests were with the gateway then
+POINTS = {"claimed": False, "answered": True, "settled": True}
+
+
+def tree(worker: WorkerProcess) -> list[int]:
+    return [worker.process.pid, *children(worker.process.pid), *worker.children()]
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[0]
+
+
+@pytest.mark.long_on_sqlite
+def test_a_worker_stopped_for_longer_than_its_lease_changes_and_sends_nothing(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.clients(NUMBER)
+    frozen, mailings = {}, {}
+    for point in POINTS:
+        folder = tmp_path / point
+        folder.mkdir()
+        worker = stage.worker(entry=ODD, FATE=f"stop:{point}", FATE_FOLDER=str(folder), **SHORT_TIMEOUT)
+        mailings[point] = stage.launch(on_unknown="resend" if point != "answered" else "hold")
+        until(lambda: any(state_of(pid) == "T" for pid in worker.children()))  # noqa: B023  called at once
+        for pid in tree(worker):
+            kill(pid, signal.SIGSTOP)
+        frozen[point] = worker
+    before = {point: states(mailing) for point, mailing in mailings.items()}
+    asked_before = stage.gateway.stats()["requests"]
+
+    last = stage.worker(**SHORT_TIMEOUT)
+    until(lambda: all(map(is_settled, mailings.values())))
+    settled, requests = (
+        {point: states(mailing) for point, mailing in mailings.items()},
+        len(stage.gateway.journal()),
+    )
+    last.stop()
+    for worker in frozen.values():
+        for pid in tree(worker):
+            kill(pid, signal.SIGCONT)
+    late = stage.launch()
+    until(lambda: is_settled(late))  # they are at work again
+    for worker in frozen.values():
+        assert worker.stop() in (0, 70)
+
+    assert before == {"claimed": {"sending": NUMBER}, "answered": {"sending": NUMBER}, "settled": {"sent": NUMBER}}
+    assert asked_before == NUMBER * sum(POINTS.values())
+    assert settled == {"claimed": {"sent": NUMBER}, "answered": {"unknown": NUMBER}, "settled": {"sent": NUMBER}}
+    assert {point: states(mailing) for point, mailing in mailings.items()} == settled
+    assert len(stage.gateway.journal()) == requests + NUMBER
+    lost = Attempt.objects.filter(cause="worker_lost").values_list("message__mailing", flat=True)
+    assert set(lost) == {mailings["claimed"].pk, mailings["answered"].pk}
+    assert not stage.judge().repeats
