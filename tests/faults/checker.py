@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from tests.faults.evidence import Asked, Evidence, Order, Person, Row, Try, Version
@@ -17,6 +17,7 @@ from tests.faults.evidence import Asked, Evidence, Order, Person, Row, Try, Vers
 IN_FLIGHT_S = 1.0
 # how far the worker's reckoning of an attempt and the gateway's of a request may lie apart
 SLACK_S = 0.25
+DAY_S = 86_400
 OPEN = {"queued", "sending"}
 NOT_REACHED = {"expired"}
 REPEATABLE = {"not_sent", "unknown"}
@@ -137,15 +138,12 @@ def _objections(request: Asked, person: Person, version: Version) -> Iterator[tu
 def _is_open(version: Version, zone: str, at: float) -> bool:
     if version.window is None:
         return True
-    start, until = version.window
-    seconds = _seconds_of_day(zone, at)
-    first, last = start.hour * 3600 + start.minute * 60, until.hour * 3600 + until.minute * 60
-    return (seconds - first) % 86_400 < (last - first) % 86_400
+    start, until = map(_seconds_of_day, version.window)
+    return (_seconds_of_day(_local(zone, at).time()) - start) % DAY_S < (until - start) % DAY_S
 
 
-def _seconds_of_day(zone: str, at: float) -> float:
-    local = _local(zone, at)
-    return local.hour * 3600 + local.minute * 60 + local.second + local.microsecond / 1e6
+def _seconds_of_day(moment: time) -> float:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second + moment.microsecond / 1e6
 
 
 def _local(zone: str, at: float) -> datetime:

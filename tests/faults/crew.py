@@ -27,6 +27,11 @@ class Kill:
     whole: bool
     recovered_at: float | None = None
 
+    @property
+    def recovery_s(self) -> float:
+        """Without end when it is not recovered from."""
+        return (self.recovered_at or math.inf) - self.at
+
 
 @dataclass
 class Crew:
@@ -57,8 +62,18 @@ class Crew:
         self.look()
 
     def slowest_recovery_s(self) -> float:
-        """How long the kill took that was recovered from last; without end when one is not."""
-        return max(((each.recovered_at or math.inf) - each.at for each in self.kills), default=0.0)
+        """How long the kill took that was recovered from last."""
+        return max(each.recovery_s for each in self.kills)
+
+    def kill_for(self, seconds: float, *, every_s: tuple[float, float]) -> None:
+        """Kills somebody again and again, at random moments."""
+        ends_at = time.monotonic() + seconds
+        due_at = time.monotonic()
+        while time.monotonic() < ends_at:
+            self.look()
+            if time.monotonic() > due_at and self.kill_somebody():
+                due_at = time.monotonic() + self.chance.uniform(*every_s)
+            time.sleep(0.05)
 
     def kill_somebody(self) -> bool:
         """`kill -9` of a whole worker or of one of its children. False: nobody was there to be killed."""

@@ -113,11 +113,14 @@ class Plot:
         self.people[phone] = replace(self.people[phone], stopped_at=at)
 
     def order(self, mailing: Mailing) -> None:
-        """A new mailing to everybody whom the directory has now."""
+        """A new mailing, by tags or to everybody whom the directory has now."""
         self.note_people()
-        now = frozenset(phone for phone, person in self.people.items() if person.stopped_at is None)
-        first = _version(mailing, since=0.0, sending=True)
-        self.orders[mailing.pk] = Order(mailing.pk, mailing.starts_at.timestamp(), now, (first,))
+        chosen = Client.objects.filter(opted_out_at=None)
+        if mailing.tags:
+            chosen = chosen.filter(tag__in=mailing.tags)
+        phones = frozenset(map(int, chosen.order_by().values_list("phone", flat=True)))
+        first = _version(mailing, since=float("-inf"), sending=True)
+        self.orders[mailing.pk] = Order(mailing.pk, mailing.starts_at.timestamp(), phones, (first,))
 
     def change(self, mailing: Mailing, at: float, *, sending: bool = True) -> None:
         """What the mailing says now holds from `at` on."""

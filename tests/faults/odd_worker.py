@@ -2,6 +2,7 @@
 
     FATE=kill:POINT   it kills its whole worker (kill -9) when it first comes to the point
     FATE=stop:POINT   it stops its own process (SIGSTOP) there, once in its life
+    FATE_AFTER=N      for `settled`: when that many messages are
     PRETEND_S=N       it is taken to be N seconds later, for everybody who pretends the same
     WALL_S=N          its machine's clock is N seconds ahead, and it does not know
 
@@ -62,47 +63,39 @@ def freeze() -> None:
 
 
 def lie_in_wait(deed: Callable[[], None], point: str) -> None:
-    from mailings import audience, gateway, queue
-    from mailings.queue import outcomes
+    from mailings import audience, dispatch, gateway, queue
 
     owner, name = {
         "chunk": (audience, "materialise"),
         "claimed": (queue, "claim"),
         "answered": (gateway.Line, "collect"),
         "unsettled": (queue, "settle"),
-        "settling": (outcomes, "_write"),
-        "settled": (queue, "settle"),
+        "settling": (queue, "settle"),
+        "settled": (dispatch._Run, "_write"),
     }[point]
-    wrap = deed_before if point == "unsettled" else deed_after
-    if point in ("chunk", "settling"):  # whatever they return, they have done something
-        setattr(owner, name, wrap(getattr(owner, name), deed, matters=lambda result: True))
-    else:
-        setattr(owner, name, wrap(getattr(owner, name), deed, matters=bool))
+    setattr(owner, name, surprised(getattr(owner, name), deed, point))
 
 
-def deed_after(
-    function: Callable[..., Any], deed: Callable[[], None], *, matters: Callable[[Any], bool]
-) -> Callable[..., Any]:
+def surprised(function: Callable[..., Any], deed: Callable[[], None], point: str) -> Callable[..., Any]:
+    """The function, with the deed before or after it once it matters."""
+
     @wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> Any:
+        is_hand = os.getpid() != MAIN
+        if is_hand and point == "unsettled" and arguments[0]:
+            deed()
         result = function(*arguments, **options)
-        if os.getpid() != MAIN and matters(result):
+        if is_hand and point != "unsettled" and _matters(point, arguments[0], result):
             deed()
         return result
 
     return wrapped
 
 
-def deed_before(
-    function: Callable[..., Any], deed: Callable[[], None], *, matters: Callable[[Any], bool]
-) -> Callable[..., Any]:
-    @wraps(function)
-    def wrapped(*arguments: Any, **options: Any) -> Any:
-        if os.getpid() != MAIN and matters(arguments[0]):
-            deed()
-        return function(*arguments, **options)
-
-    return wrapped
+def _matters(point: str, subject: Any, result: Any) -> bool:
+    if point == "settled":  # the run, and how many messages must be settled by it
+        return bool(subject.settled >= int(os.environ["FATE_AFTER"]))
+    return bool(result) or point == "chunk"
 
 
 def mistake_the_time(ahead_s: float) -> None:

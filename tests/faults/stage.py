@@ -51,7 +51,8 @@ class Stage:
             {"phone": first + n, "timezone": zones[n % len(zones)], "tag": tag, "attributes": {"name": f"N{n}"}}
             for n in range(number)
         ]
-        directory.put_many(SERVICE, rows)
+        for start in range(0, number, directory.BATCH):
+            directory.put_many(SERVICE, rows[start : start + directory.BATCH])
 
     def launch(self, *, start_s: float = -1, end_s: float = 600, **fields: Any) -> Mailing:
         """A mailing that begins now (or `start_s` from now) and ends `end_s` from now."""
@@ -106,17 +107,17 @@ class Stage:
 def is_over(mailing: Mailing) -> bool:
     """Finished, and nothing of it is open."""
     mailing.refresh_from_db()
-    return mailing.state == "finished" and not mailing.closing and not open_messages(mailing)
+    return mailing.state == "finished" and not mailing.closing and not has_open(mailing)
 
 
-def open_messages(mailing: Mailing) -> int:
-    return Message.objects.filter(mailing=mailing, state__in=[State.QUEUED, State.SENDING]).count()
+def has_open(mailing: Mailing) -> bool:
+    return Message.objects.filter(mailing=mailing, state__in=[State.QUEUED, State.SENDING]).exists()
 
 
 def is_settled(mailing: Mailing) -> bool:
     """Everybody is there, and nothing waits any more but for a person."""
     mailing.refresh_from_db()
-    return mailing.audience_is_whole and not open_messages(mailing)
+    return mailing.audience_is_whole and not has_open(mailing)
 
 
 def states(mailing: Mailing) -> dict[str, int]:

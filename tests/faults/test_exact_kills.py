@@ -42,7 +42,7 @@ def kill_at(stage: Stage, step: Step, on_unknown: str = "resend") -> Mailing:
     It is paused then: when its lease passes it must not be another victim's, however slow the machine is.
     """
     requests = stage.gateway.stats()["requests"]
-    worker = stage.worker(entry=ODD, FATE=f"kill:{step.point}", **SHORT_TIMEOUT)
+    worker = stage.worker(entry=ODD, FATE=f"kill:{step.point}", FATE_AFTER=str(NUMBER), **SHORT_TIMEOUT)
     mailing = stage.launch(on_unknown=on_unknown)
     assert worker.process.wait(30) == -9
 
@@ -61,7 +61,7 @@ def kill_in_mid_request(stage: Stage, on_unknown: str = "resend") -> Mailing:
     mailing = stage.launch(on_unknown=on_unknown)
     until(lambda: stage.gateway.stats()["requests"] == requests + NUMBER)
     worker.kill()
-    stage.gateway.control(latency=0)
+    stage.gateway.control(latency="500ms")
 
     assert states(mailing) == {"sending": NUMBER}
     stage.pause(mailing)
@@ -71,6 +71,7 @@ def kill_in_mid_request(stage: Stage, on_unknown: str = "resend") -> Mailing:
 @pytest.mark.long_on_sqlite
 def test_a_worker_killed_at_any_step_leaves_what_can_be_put_right(stage: Stage) -> None:
     stage.clients(NUMBER)
+    stage.gateway.control(latency="500ms")  # all requests are there before the first answer
     resent = {step.point: kill_at(stage, step) for step in STEPS}
     resent["left"] = kill_in_mid_request(stage)
     held = {step.point: kill_at(stage, step, "hold") for step in STEPS}

@@ -31,11 +31,13 @@ def test_a_worker_stopped_for_longer_than_its_lease_changes_and_sends_nothing(
     stage: Stage, tmp_path: Path
 ) -> None:
     stage.clients(NUMBER)
+    stage.gateway.control(latency="500ms")  # all requests are there before the first answer
     frozen, mailings = {}, {}
     for point in POINTS:
         folder = tmp_path / point
         folder.mkdir()
-        worker = stage.worker(entry=ODD, FATE=f"stop:{point}", FATE_FOLDER=str(folder), **SHORT_TIMEOUT)
+        fate = {"FATE": f"stop:{point}", "FATE_FOLDER": str(folder), "FATE_AFTER": str(NUMBER)}
+        worker = stage.worker(entry=ODD, **fate, **SHORT_TIMEOUT)
         mailings[point] = stage.launch(on_unknown="resend" if point != "answered" else "hold")
         until(lambda: any(state_of(pid) == "T" for pid in worker.children()))  # noqa: B023  called at once
         for pid in tree(worker):

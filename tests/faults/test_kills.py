@@ -1,7 +1,6 @@
 """`kill -9` of whole workers and of their children, at any moment."""
 
 import signal
-import time
 from os import kill
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from tests.worker_process import is_alive, until
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 CONCURRENCY = 10
-KILLS = 5
+WORKERS = 3
 RECOVERED_S = 40.0
 
 
@@ -23,22 +22,18 @@ def test_kills_at_random_lose_nobody_and_repeat_nothing_without_reason(stage: St
     stage.gateway.control(latency="300ms-600ms")
     settings = {"GATEWAY_CONCURRENCY": str(CONCURRENCY), **SHORT_TIMEOUT}
     urls = {"database_url": stage.database_url, "gateway_url": stage.gateway.url}
-    with crew(3, folder=tmp_path, seed=3, lease_s=LEASE_S, **urls, **settings) as workers:
+    with crew(WORKERS, folder=tmp_path, seed=3, lease_s=LEASE_S, **urls, **settings) as workers:
         resent, held = stage.launch(), stage.launch(on_unknown="hold")
         until(lambda: stage.gateway.stats()["accepted"] > 20)
-        due_at = time.monotonic()
-        while len(workers.kills) < KILLS:
-            workers.look()
-            if time.monotonic() > due_at and workers.kill_somebody():
-                due_at = time.monotonic() + workers.chance.uniform(1, 3)
-            time.sleep(0.05)
+        workers.kill_for(10, every_s=(1, 3))
         workers.until(lambda: is_settled(resent) and is_settled(held), patience_s=90)
 
     assert states(resent) == {"sent": 500}
     assert states(held).keys() == {"sent", "unknown"}
     report = stage.judge()
     assert set(report.repeats) <= {"worker_lost"}
-    assert report.repeats.total() + states(held)["unknown"] <= KILLS * 3 * CONCURRENCY
+    assert report.repeats.total() + states(held)["unknown"] <= len(workers.kills) * WORKERS * CONCURRENCY
+    assert len(workers.kills) > 2
     assert workers.slowest_recovery_s() < RECOVERED_S
 
 

@@ -12,15 +12,16 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 def test_rolling_restarts_leave_nothing_in_doubt_and_repeat_nothing(stage: Stage) -> None:
     stage.clients(600)
-    stage.gateway.control(latency="200ms")
+    stage.gateway.control(latency="1s")
     mailing = stage.launch()
-    old = stage.worker(GATEWAY_CONCURRENCY="25")
+    old = stage.worker(GATEWAY_CONCURRENCY="10")
     for _ in range(3):
         accepted = stage.gateway.stats()["accepted"]
-        new = stage.worker(GATEWAY_CONCURRENCY="25")
-        until(lambda: stage.gateway.stats()["accepted"] > accepted + 25)  # noqa: B023  it is called at once
+        new = stage.worker(GATEWAY_CONCURRENCY="10")
+        until(lambda: stage.gateway.stats()["accepted"] > accepted + 10)  # noqa: B023  it is called at once
         assert old.stop() == 0
         old = new
+    stage.gateway.control(latency=0)
     stage.until_over(mailing)
 
     assert states(mailing) == {"sent": 600}
