@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailings.models import Attempt
+from mailings.models import Attempt, Mailing
 from tests.faults.stage import SHORT_TIMEOUT, Stage, is_settled, states
 from tests.worker_process import WorkerProcess, children, until
 
@@ -26,6 +26,18 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[0]
 
 
+def freeze_at(stage: Stage, point: str, folder: Path) -> tuple[WorkerProcess, Mailing]:
+    """A small mailing whose whole worker stands still with one of its hands at the point."""
+    (folder / point).mkdir()
+    fate = {"FATE": f"stop:{point}", "FATE_FOLDER": str(folder / point), "FATE_AFTER": str(NUMBER)}
+    worker = stage.worker(entry=ODD, **fate, **SHORT_TIMEOUT)
+    mailing = stage.launch(on_unknown="hold" if point == "answered" else "resend")
+    until(lambda: any(state_of(pid) == "T" for pid in worker.children()))
+    for pid in tree(worker):
+        kill(pid, signal.SIGSTOP)
+    return worker, mailing
+
+
 @pytest.mark.long_on_sqlite
 def test_a_worker_stopped_for_longer_than_its_lease_changes_and_sends_nothing(
     stage: Stage, tmp_path: Path
@@ -34,15 +46,7 @@ def test_a_worker_stopped_for_longer_than_its_lease_changes_and_sends_nothing(
     stage.gateway.control(latency="500ms")  # all requests are there before the first answer
     frozen, mailings = {}, {}
     for point in POINTS:
-        folder = tmp_path / point
-        folder.mkdir()
-        fate = {"FATE": f"stop:{point}", "FATE_FOLDER": str(folder), "FATE_AFTER": str(NUMBER)}
-        worker = stage.worker(entry=ODD, **fate, **SHORT_TIMEOUT)
-        mailings[point] = stage.launch(on_unknown="resend" if point != "answered" else "hold")
-        until(lambda: any(state_of(pid) == "T" for pid in worker.children()))  # noqa: B023  called at once
-        for pid in tree(worker):
-            kill(pid, signal.SIGSTOP)
-        frozen[point] = worker
+        frozen[point], mailings[point] = freeze_at(stage, point, tmp_path)
     before = {point: states(mailing) for point, mailing in mailings.items()}
     asked_before = stage.gateway.stats()["requests"]
 
