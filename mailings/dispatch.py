@@ -120,23 +120,25 @@ class _Run:
         left to its lease.
         """
         kept_until = until + KEPT_S
-        while self._jobs and (time.monotonic() < until or (self._must_keep(kept_until) and not stopping())):
+        while (self._jobs or self._lost_claims) and (
+            time.monotonic() < until or (self._keeps(kept_until) and not stopping())
+        ):
             before = self.in_flight
             self._collect(wait_s=0.25)
             try:
+                self._undo_lost_claims()
                 self.place.ease(self.in_flight - before)
             except DATABASE_AWAY as error:
                 _note_database_away(error)
 
-    def _must_keep(self, until: float) -> bool:
-        return bool(self._unwritten) and time.monotonic() < until
+    def _keeps(self, until: float) -> bool:
+        """Whether there is something that only the database's absence keeps from being written."""
+        return bool(self._unwritten or self._lost_claims) and time.monotonic() < until
 
     def _claim(self) -> int:
         """Fills the free places that `pace` allows, shared among the running mailings."""
+        self._undo_lost_claims()
         now = clock.now()
-        while self._lost_claims:  # the connection broke: perhaps after the claim was written
-            queue.undo(self._lost_claims[-1], now=now)
-            self._lost_claims.pop()
         free = self.line.free - self.place.load
         mailings = self._turns.order(queue.running(now)) if free > 0 else []
         grant = self._pace.allow(free, now) if mailings else pace.NOTHING
@@ -185,6 +187,12 @@ class _Run:
         self.line.submit(requests)
         return len(requests)
 
+    def _undo_lost_claims(self) -> None:
+        """Of claims in which the connection broke, perhaps after they were written, nothing was begun."""
+        while self._lost_claims:
+            queue.undo(self._lost_claims[-1], now=clock.now())
+            self._lost_claims.pop()
+
     def _requests(self, jobs: list[Job], grant: Grant) -> list[Request]:
         """A request for each job; jobs that no instant could be promised to go back, at no cost."""
         moment, now = time.monotonic(), clock.now()
@@ -204,7 +212,7 @@ class _Run:
         if not self._unwritten:
             return
         try:
-            self._write(self._unwritten)
+            answers, refused = self._write(self._unwritten)
         except DATABASE_AWAY as error:
             _note_database_away(error)
             return
@@ -212,23 +220,34 @@ class _Run:
             self._turns.came_back(self._jobs.pop(delivery.request).mailing_id)
             self._probes.discard(delivery.request)
         self._unwritten = []
+        try:
+            self._draw_consequences(answers, refused)
+        except DATABASE_AWAY as error:
+            _note_database_away(error)
 
-    def _write(self, deliveries: Sequence[Delivery]) -> None:
+    def _write(self, deliveries: Sequence[Delivery]) -> tuple[list[Answer], set[int]]:
+        """Writes all of them or none; the answers, and the mailings that were refused something."""
         now = clock.now()
         begun = [delivery for delivery in deliveries if delivery.outcome.cause is not Cause.NOT_BEGUN]
+        if len(begun) < len(deliveries):
+            not_begun = [d.request for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
+            queue.release([self._jobs[request] for request in not_begun], now=now)
         answers = [self._answer(delivery) for delivery in begun]
-        self._recent.extend(delivery.outcome.kind in DECIDED for delivery in begun)
-        held = self._held(begun)
-        settlements = [self._settlement(delivery, held, now) for delivery in begun]
+        recent = deque([*self._recent, *(d.outcome.kind in DECIDED for d in begun)], maxlen=policy.RECENT)
+        held, well = self._held(begun), policy.is_well(recent)
+        settlements = [self._settlement(delivery, held, now, gateway_well=well) for delivery in begun]
         with transaction.atomic():
             settled = queue.settle(settlements, now=now)
             self._pace.note(answers, now)
         self.settled += settled
-        if len(begun) < len(deliveries):
-            not_begun = [d.request for d in deliveries if d.outcome.cause is Cause.NOT_BEGUN]
-            queue.release([self._jobs[request] for request in not_begun], now=now)
+        self._recent = recent
+        return answers, {self._jobs[d.request].mailing_id for d in begun if d.outcome.kind is Kind.REFUSED}
+
+    def _draw_consequences(self, answers: Sequence[Answer], refused: set[int]) -> None:
+        """What the answers mean for the gateway, and for mailings that were refused something."""
+        now = clock.now()
         self._pace.judge(answers, now)
-        for mailing_id in {self._jobs[d.request].mailing_id for d in begun if d.outcome.kind is Kind.REFUSED}:
+        for mailing_id in refused:
             operations.pause_refused(mailing_id, now)
 
     def _answer(self, delivery: Delivery) -> Answer:
@@ -241,16 +260,15 @@ class _Run:
         holding = Mailing.objects.filter(pk__in=unclear, on_unknown=OnUnknown.HOLD)
         return set(holding.values_list("pk", flat=True)) if unclear else set()
 
-    def _settlement(self, delivery: Delivery, held: set[int], now: datetime) -> Settlement:
+    def _settlement(self, delivery: Delivery, held: set[int], now: datetime, *, gateway_well: bool) -> Settlement:
         job, outcome = self._jobs[delivery.request], delivery.outcome
         job = replace(job, on_unknown=OnUnknown.HOLD if job.mailing_id in held else OnUnknown.RESEND)
-        well = policy.is_well(self._recent)
         if outcome.cause is Cause.BUG:
             log.error("an exception nobody listed", message_id=job.id, detail=outcome.detail)
         return Settlement(
             job=job,
             outcome=outcome,
-            verdict=policy.verdict(outcome, job, now, random.random(), gateway_well=well),
+            verdict=policy.verdict(outcome, job, now, random.random(), gateway_well=gateway_well),
             began_at=clock.instant(delivery.began_at),
             duration_s=delivery.duration_s,
         )

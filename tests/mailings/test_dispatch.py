@@ -209,6 +209,18 @@ def test_two_mailings_share_the_places(gateway: GatewayProcess, settings: Settin
     assert (by_state(big), by_state(small)) == ({State.SENT: 440}, {State.SENT: 40})
 
 
+def test_two_mailings_share_a_limit(gateway: GatewayProcess, settings: Settings) -> None:
+    settings.GATEWAY_RATE = 50.0
+    first, second = make_running_mailing(clients=40), make_running_mailing()
+
+    run()
+
+    owner = dict(Message.objects.values_list("id", "mailing"))
+    order = [owner[entry["id"]] for entry in gateway.journal()]
+    assert Counter(order) == {first.pk: 40, second.pk: 40}
+    assert 12 <= order[:40].count(first.pk) <= 28
+
+
 def test_a_stopped_run_claims_nothing_more_and_leaves_nothing_in_doubt(
     gateway: GatewayProcess, settings: Settings
 ) -> None:
