@@ -16,7 +16,7 @@ from clients.queries import ClientFilter
 from dashboard import access
 from mailings import queries
 from mailings.models import Mailing, MailingState, Message, MessageReason, MessageState
-from mailings.policy import State
+from mailings.policy import Reason, State
 
 WITHOUT_TAG = "-"
 CLIENTS_SOUGHT = 500
@@ -73,8 +73,21 @@ class MessageFilters(django_filters.FilterSet):  # type: ignore[misc]
     client = django_filters.CharFilter(label=_("Phone or tag"), method="by_client", max_length=64)
     state = django_filters.ChoiceFilter(label=_("State"), choices=MessageState.choices, empty_label=_("Any state"))
     reason = django_filters.ChoiceFilter(
-        label=_("Reason"), choices=MessageReason.choices, empty_label=_("Any reason")
+        label=_("Reason"), choices=MessageReason.choices, empty_label=_("Any reason"), method="by_reason"
     )
+
+    def __init__(self, *args: Any, mailing_id: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mailing_id = mailing_id
+
+    def by_reason(self, found: QuerySet[Message], name: str, reason: str) -> QuerySet[Message]:
+        return queries.with_reason(found, Reason(reason), mailing_id=self.mailing_id)
+
+    def take(self, found: QuerySet[Message], rows: int) -> list[Message]:
+        """The first rows of a mailing: where they are not of one state anyway, the first of each are looked at."""
+        asked = self.form.cleaned_data
+        is_one_state = asked.get("state") or asked.get("reason")
+        return list(found[:rows]) if is_one_state else queries.first_across_states(found, rows)
 
     def by_client(self, found: QuerySet[Message], name: str, text: str) -> QuerySet[Message]:
         # the ids first: the database then takes the index over (client, mailing) instead of reading all messages

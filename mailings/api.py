@@ -282,7 +282,7 @@ def list_messages_of_client(request: ApiRequest, client_id: Id, narrow: Query[Sl
 
 def _page(wanted: MessageFilter, piece: Slice) -> MessagePage:
     found = queries.messages(wanted)
-    if wanted.mailing_id is not None and not wanted.state:
+    if wanted.mailing_id is not None and not wanted.state and not wanted.reason:
         rows, following = cut_off(queries.newest(found, before=piece.cursor, rows=piece.limit + 1), piece)
     else:
         rows, following = cut(found, piece, newest_first=True)

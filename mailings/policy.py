@@ -157,6 +157,29 @@ class Reason(StrEnum):
     CLIENT_OPTED_OUT = "client_opted_out"
 
 
+# each reason belongs to one state
+STATE_OF = {
+    Reason.TURN: State.QUEUED,
+    Reason.RETRY_NOT_SENT: State.QUEUED,
+    Reason.RETRY_THROTTLED: State.QUEUED,
+    Reason.RETRY_UNAUTHORISED: State.QUEUED,
+    Reason.RETRY_UNKNOWN: State.QUEUED,
+    Reason.RETRY_BY_HAND: State.QUEUED,
+    Reason.IN_FLIGHT: State.SENDING,
+    Reason.ACCEPTED: State.SENT,
+    Reason.ACCEPTED_BY_HAND: State.SENT,
+    Reason.REFUSED: State.FAILED,
+    Reason.TOO_MANY_ATTEMPTS: State.FAILED,
+    Reason.GIVEN_UP_BY_HAND: State.FAILED,
+    Reason.NO_ANSWER: State.UNKNOWN,
+    Reason.WORKER_LOST: State.UNKNOWN,
+    Reason.END_BEFORE_ANSWER: State.UNKNOWN,
+    Reason.END_BEFORE_TURN: State.EXPIRED,
+    Reason.END_WHILE_RETRYING: State.EXPIRED,
+    Reason.MAILING_CANCELLED: State.CANCELLED,
+    Reason.CLIENT_DELETED: State.CANCELLED,
+    Reason.CLIENT_OPTED_OUT: State.CANCELLED,
+}
 # who was surely not written to; what is unknown may have been sent
 NOT_SENT = (State.FAILED, State.EXPIRED, State.CANCELLED)
 

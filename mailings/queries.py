@@ -12,7 +12,7 @@ from django.db.models import Count, Max, QuerySet
 from mailings import tally
 from mailings.gateway import Kind
 from mailings.models import Attempt, Mailing, MailingState, MailingZone, Message, Worker
-from mailings.policy import State
+from mailings.policy import STATE_OF, Reason, State
 
 ATTEMPTS_SEEN = 20_000
 
@@ -105,10 +105,10 @@ def messages(narrow: MessageFilter) -> QuerySet[Message]:
         "mailing": narrow.mailing_id,
         "client": narrow.client_id,
         "state": narrow.state,
-        "reason": narrow.reason,
         "timezone": narrow.timezone,
     }
-    return found.filter(**{name: value for name, value in exact.items() if value not in (None, "")})
+    found = found.filter(**{name: value for name, value in exact.items() if value not in (None, "")})
+    return with_reason(found, Reason(narrow.reason), mailing_id=narrow.mailing_id) if narrow.reason else found
 
 
 def newest(found: QuerySet[Message], *, before: int | None, rows: int) -> list[Message]:
@@ -224,13 +224,26 @@ def arrived_since(moment: datetime, *, mailing_ids: Iterable[int] | None = None)
     return tally.grown_since(moment, mailing_ids)
 
 
-def mailings_with_few(state: State, *, few: int = 10_000) -> list[int] | None:
-    """The mailings whose messages are in `state`, when these are few altogether; None when they are many.
+def with_reason(found: QuerySet[Message], reason: Reason, *, mailing_id: int | None = None) -> QuerySet[Message]:
+    """Those of `found` that are where they are for this reason: of one mailing, or of all.
+
+    The counts say whether there are any, and in which mailings: for none or a few nobody reads a million rows.
+    """
+    state = STATE_OF[reason]
+    found = found.filter(reason=reason.value, state=state.value)
+    if mailing_id is not None:
+        return found if tally.number(mailing_id, reason) else found.none()
+    few = mailings_with_few(state, reason)
+    return found if few is None else found.filter(mailing__in=few)
+
+
+def mailings_with_few(state: State, reason: Reason | None = None, *, few: int = 10_000) -> list[int] | None:
+    """The mailings whose messages are in `state` (for `reason`), when these are few; None when they are many.
 
     Few are found by the index of their mailings; many are soon met in the order of the ids.
     """
-    found = tally.mailings_with(state=state)
-    return list(found) if sum(counts[state] for counts in found.values()) <= few else None
+    found = tally.mailings_with(state, reason)
+    return list(found) if sum(found.values()) <= few else None
 
 
 def held(state: State = State.UNKNOWN) -> int:

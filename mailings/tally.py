@@ -169,18 +169,16 @@ def total(mailings: QuerySet[Mailing]) -> Counts:
     return found
 
 
-def mailings_with(*, state: State | None = None, reason: Reason | None = None) -> dict[int, Counts]:
-    """The mailings that are not deleted and have messages in this state, for this reason, with their numbers."""
-    wanted = Q(mailing__deleted_at=None)
-    wanted &= Q(state=state.value) if state else Q()
+def mailings_with(state: State, reason: Reason | None = None) -> dict[int, int]:
+    """The mailings that are not deleted and have messages in this state (for this reason), and how many."""
+    wanted = Q(mailing__deleted_at=None, state=state.value)
     wanted &= Q(reason=reason.value) if reason else Q()
-    return {key: found for key, found in _by_mailing(wanted).items() if any(found.values())}
+    return {key: found[state] for key, found in _by_mailing(wanted).items() if found[state]}
 
 
-def states_with(mailing_id: int, reason: Reason) -> list[State]:
-    """The states in which messages of this mailing are for this reason: one, as a rule, or none."""
-    found = _by_mailing(Q(mailing=mailing_id, reason=reason.value)).get(mailing_id, {})
-    return [state for state, number in found.items() if number]
+def number(mailing_id: int, reason: Reason) -> int:
+    """How many messages of this mailing are where they are for this reason."""
+    return sum(_by_mailing(Q(mailing=mailing_id, reason=reason.value)).get(mailing_id, {}).values())
 
 
 def per_minute(mailing_id: int, state: State) -> list[tuple[datetime, int]]:

@@ -71,8 +71,9 @@ def _frame(mailing: Mailing) -> dict[str, Any]:
 @access.page()
 def recipients(request: HttpRequest, pk: int) -> HttpResponse:
     mailing = access.mailing(pk)
-    filters = MessageFilters(request.GET, queries.messages(MessageFilter(mailing_id=pk)), request=request)
-    page = paging.cut(filters.qs, request, take=queries.first_across_states)
+    found = queries.messages(MessageFilter(mailing_id=pk))
+    filters = MessageFilters(request.GET, found, request=request, mailing_id=pk)
+    page = paging.cut(filters.qs, request, take=filters.take)
     row = progress.rows([mailing])[0]
     context = {
         **_frame(mailing),

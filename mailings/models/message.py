@@ -127,6 +127,12 @@ class Message(models.Model):
             models.Index(name="message_leased", fields=["lease_until"], condition=Q(state="sending")),
             # the recipients of a mailing in this state
             models.Index(name="message_of_mailing", fields=["mailing", "state", "id"]),
+            # the recipients of a mailing for this reason; not where it is that of nearly all in its state
+            models.Index(
+                name="message_by_reason",
+                fields=["mailing", "reason", "id"],
+                condition=~Q(reason__in=["turn", "in_flight", "accepted"]),
+            ),
         ]
 
     def __str__(self) -> str:

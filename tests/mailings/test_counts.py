@@ -51,7 +51,7 @@ def told(mailing: Mailing) -> tuple[object, ...]:
         tally.counts([mailing.pk]),
         tally.per_minute(mailing.pk, State.SENT),
         tally.grown_since(NOON, [mailing.pk]),
-        tally.mailings_with(state=State.SENT),
+        tally.mailings_with(State.SENT),
         queries.overall(),
     )
 

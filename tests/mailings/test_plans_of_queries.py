@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from mailings import audience, clock, queue
-from tests.makers import make_jobs, make_running_mailing
+from mailings import audience, clock, queries, queue
+from mailings.policy import Reason, State, Verdict
+from mailings.queries import MessageFilter
+from tests.makers import make_jobs, make_running_mailing, make_settlements
 
 pytestmark = pytest.mark.django_db
 SORTED = re.compile(r"Sort|TEMP B-TREE")
@@ -64,3 +66,16 @@ def test_whether_anything_is_due_is_asked_of_the_same_index() -> None:
     (zones,) = plans(lambda: queue.due_exists(clock.now()), "mailings_message")
 
     assert "message_to_claim" in zones
+
+
+def test_messages_for_a_rare_reason_are_found_among_very_many() -> None:
+    mailing = make_running_mailing(ROWS)
+    again = Verdict(State.QUEUED, Reason.RETRY_NOT_SENT, due_at=clock.now())
+    queue.settle(make_settlements(make_jobs(mailing, 3), again), now=clock.now())
+    audience.refresh_plan()
+    narrow = MessageFilter(mailing_id=mailing.pk, reason="retry_not_sent")
+
+    (plan,) = plans(lambda: list(queries.messages(narrow)[:51]), "mailings_message")
+
+    assert ("message_by_reason" if connection.vendor == "postgresql" else "message_of_mailing") in plan
+    assert not SORTED.search(plan)

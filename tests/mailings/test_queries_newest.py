@@ -46,3 +46,19 @@ def test_they_take_two_queries(mailing: Mailing, django_assert_num_queries: pyte
 
     with django_assert_num_queries(2):  # type: ignore[operator]
         [message.client for message in queries.newest(found, before=None, rows=10)]
+
+
+@pytest.mark.django_db
+def test_messages_are_narrowed_to_a_reason_in_one_mailing_and_in_all() -> None:
+    mailing, other = make_running_mailing(clients=3), make_running_mailing()
+    refused, sent = Verdict(State.FAILED, Reason.REFUSED), Verdict(State.SENT, Reason.ACCEPTED)
+    for one, number, verdict in ((mailing, 1, refused), (other, 2, refused), (other, 1, sent)):
+        settle(make_settlements(make_jobs(one, number), verdict), now=clock.now())
+
+    def found(mailing_id: int | None, reason: Reason, state: str = "") -> int:
+        return queries.messages(MessageFilter(mailing_id=mailing_id, reason=reason.value, state=state)).count()
+
+    assert [found(one, Reason.REFUSED) for one in (mailing.pk, other.pk, None)] == [1, 2, 3]
+    assert [found(one, Reason.TURN) for one in (mailing.pk, other.pk, None)] == [2, 0, 2]
+    assert [found(one, Reason.ACCEPTED) for one in (mailing.pk, other.pk, None)] == [0, 1, 1]
+    assert found(other.pk, Reason.REFUSED, "sent") == 0
