@@ -41,12 +41,13 @@ def private_postgres(*, durable: bool = False) -> Iterator[str]:
 
 
 class Postgres:
-    """One server process; `start` may be called once. It dies with the process that started it."""
+    """One server; `start` may be called once, `halt` and `again` often. It dies with who started it."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self.settings = [*ROOMY, *([] if durable else HASTY)]
         self.folder = Path(tempfile.mkdtemp(prefix="vestnik-pg-"))
         self.process: subprocess.Popen[bytes] | None = None
+        self.port, self.url = 0, ""
         # PostgreSQL refuses root
         self.user = "nobody" if os.geteuid() == 0 else None
         if self.user:
@@ -58,13 +59,24 @@ class Postgres:
         for _ in range(3):  # between choosing a free port and taking it, another program may take it
             port = free_port()
             self._spawn(port)
-            url = f"postgres://postgres@127.0.0.1:{port}/postgres"
-            if self._answers(url):
-                return url
+            self.port, self.url = port, f"postgres://postgres@127.0.0.1:{port}/postgres"
+            if self._answers(self.url):
+                return self.url
         raise PostgresUnavailable(f"PostgreSQL did not start: {self._log()}")
 
+    def again(self) -> None:
+        """Starts the halted server on the port that it had; returns once it answers."""
+        self._spawn(self.port)
+        if not self._answers(self.url):
+            raise PostgresUnavailable(f"PostgreSQL did not start again: {self._log()}")
+
     def stop(self) -> None:
-        """Ends the server, open connections or not, and removes its folder. May be called twice."""
+        """Ends the server and removes its folder. May be called twice."""
+        self.halt()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def halt(self) -> None:
+        """Ends the server, open connections or not; what was committed stays."""
         process, self.process = self.process, None
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -73,7 +85,6 @@ class Postgres:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)
                 process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _initdb(self) -> None:
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
