@@ -22,7 +22,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 from django_q.brokers import get_broker
 from django_q.cluster import Cluster, Sentinel
 from django_q.conf import Conf
@@ -31,7 +31,7 @@ from django_q.scheduler import scheduler
 
 from config.logs import brief, logger
 from mailings import bell, clock, dispatch, leases, operations, pace, queue, tally, tasks
-from mailings.models import Mailing, Worker
+from mailings.models import Lease, Mailing, Worker
 
 TICK_S = 0.5
 SEEN_EVERY_S = 2.0
@@ -236,11 +236,16 @@ class Clock:
 
 
 def ensure_schedules() -> None:
-    """The schedules that must exist, made once."""
-    Schedule.objects.get_or_create(
-        name="chores",
-        defaults={"func": "mailings.tasks.chores", "schedule_type": Schedule.MINUTES, "minutes": 1, "repeats": -1},
-    )
+    """The schedules that must exist, each once: their names are not unique, and workers start together."""
+    leases.ensure("schedules", clock.now())
+    with transaction.atomic():
+        Lease.objects.select_for_update().get(name="schedules")
+        found = list(Schedule.objects.filter(name="chores").order_by("id"))
+        if not found:
+            timing = {"schedule_type": Schedule.MINUTES, "minutes": 1, "repeats": -1}
+            Schedule.objects.create(name="chores", func="mailings.tasks.chores", **timing)
+        for another in found[1:]:
+            another.delete()
 
 
 def wait_for_the_database() -> None:
