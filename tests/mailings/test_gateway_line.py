@@ -301,6 +301,28 @@ def answering(data: bytes) -> Iterator[str]:
 
 
 @contextmanager
+def hanging_up() -> Iterator[str]:
+    """A server that hears the beginning of every handshake and resets the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            while True:
+                try:
+                    caller = door.accept()[0]
+                except OSError:
+                    return
+                caller.recv(1)
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+                caller.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{door.getsockname()[1]}"
+        door.shutdown(socket.SHUT_RDWR)
+        thread.join(PATIENCE_S)
+
+
+@contextmanager
 def not_taking() -> Iterator[str]:
     """A server whose queue of callers is full, so that the kernel drops whoever knocks."""
     with ExitStack() as stack:
