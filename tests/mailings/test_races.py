@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
@@ -324,6 +325,10 @@ def test_two_batches_with_the_same_phones_in_opposite_order_both_come_through() 
     assert Client.objects.filter(tag="changed").count() == 2_000
 
 
+def settle_all(jobs: list[Job]) -> None:
+    queue.settle(settlements(jobs, SENT), now=clock.now())
+
+
 def test_counts_are_right_at_every_instant_while_they_are_folded() -> None:
     mailing = make_running_mailing(clients=60)
     sums: set[int] = set()
@@ -352,6 +357,38 @@ def test_counts_are_right_at_every_instant_while_they_are_folded() -> None:
     assert not Tally.objects.exists()
     assert tally.differences() == []
     assert tally.counts([mailing.pk])[mailing.pk][State.SENT] == 60
+
+
+def test_counts_are_folded_while_clients_move_and_are_deleted_and_a_mailing_is_cancelled() -> None:
+    clients = make_clients(30, timezone="UTC", tag="vip")
+    mailings = [make_running_mailing() for _ in range(3)]
+    movers = [client.pk for client in clients[:15]]
+
+    def move() -> None:
+        for pk, zone in [*product(movers, ["Asia/Tokyo"]), *product(movers, ["Europe/Moscow"])]:
+            directory.change(SERVICE, pk, timezone=zone)
+
+    def delete() -> None:
+        for client in clients[15:]:
+            directory.delete(SERVICE, client.pk)
+
+    def send() -> None:
+        for mailing in mailings * 10:
+            settle_all(claim(mailing, 2))
+
+    def fold() -> None:
+        for _ in range(60):
+            tally.fold(4)
+            assert tally.differences() == []
+
+    no_errors(at_once(move, delete, send, partial(operations.cancel, SERVICE, mailings[2].pk), fold, fold))
+
+    assert tally.differences() == []
+    for mailing in mailings:
+        found = queries.statistics(mailing.pk)
+        assert found.progress.recipients == 30
+        assert [(share.value, share.recipients) for share in found.by_tag] == [("vip", 30)]
+        assert sum(share.recipients for share in found.by_timezone) == 30
 
 
 def test_messages_follow_clients_who_move_while_they_are_claimed() -> None:
