@@ -104,7 +104,7 @@ def client(pk: int) -> Client:
 
 def mailing(pk: int) -> Mailing:
     """The mailing of an address, unless it was deleted."""
-    found = Mailing.objects.visible().filter(pk=pk).first()
+    found = Mailing.objects.visible().select_related("rest_of").filter(pk=pk).first()
     if found is None:
         raise Http404(_("Mailing not found"))
     return found

@@ -51,5 +51,6 @@ def places(request: HttpRequest) -> list[Place]:
         place(_("Clients"), "address-book", "clients", "c"),
         place(_("Messages"), "message-2", "messages", "e"),
         place(_("Statistics"), "chart-bar", "statistics", "s"),
+        Place(_("Gateway"), "send", reverse("gateway"), here.startswith(reverse("gateway")), "w", only_wide=True),
         Place(_("API docs"), "api", "/docs/", is_current=False, only_wide=True),
     ]

@@ -106,3 +106,9 @@ class ClientForm(ConsoleForm):
         assert isinstance(zones, forms.ChoiceField)
         zones.choices = zone_choices()
         self.tags = [tag for tag in queries.values("tag", most=200) if tag]
+
+
+class StopForm(ConsoleForm):
+    """Why sending is stopped."""
+
+    reason = forms.CharField(label=gettext_lazy("Why (for your colleagues)"), max_length=200, required=False)

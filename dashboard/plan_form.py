@@ -131,6 +131,13 @@ class PlanForm(AudienceForm, ConsoleForm):
         options.setdefault("initial", _initial(mailing))
         super().__init__(*args, **options)
         self.mailing = mailing
+        if mailing is not None and mailing.rest_of_id is not None:
+            audience = self.fields["audience"]
+            assert isinstance(audience, forms.ChoiceField)
+            audience.choices = [
+                ("everyone", _("All who did not get that mailing")),
+                ("chosen", _("Only those of them with the codes and tags chosen below")),
+            ]
         if mailing is not None and mailing.state in STARTED:
             for name in FIXED:
                 del self.fields[name]

@@ -10,8 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailings import clock, policy, queries
-from mailings.models import Mailing, MailingState, MessageState
-from mailings.policy import State
+from mailings.breaker import Flow
+from mailings.models import Gateway, Mailing, MailingState, MessageState, PauseReason
+from mailings.operations import OVER, STARTED
+from mailings.policy import NOT_SENT, State
 from mailings.queries import Progress
 
 # from what is certain to what is open, as the bar shows it
@@ -52,6 +54,18 @@ class Row:
         """Whether its numbers may change by themselves: what was in flight at a pause is still recorded."""
         in_flight = self.mailing.state == MailingState.PAUSED and self.progress.by_state[State.SENDING] > 0
         return self.mailing.state == MailingState.RUNNING or self.mailing.closing or in_flight
+
+    @property
+    def can_send(self) -> bool:
+        """Whether what is put back would be sent."""
+        return self.mailing.state in STARTED and clock.now() < self.mailing.ends_at
+
+    @property
+    def rest(self) -> int:
+        """How many did not get it and can be written to by a duplicate; 0 while it is not over."""
+        if self.mailing.state not in OVER or self.mailing.closing:
+            return 0
+        return sum(self.progress.by_state[state] for state in NOT_SENT)
 
     @property
     def done_at(self) -> datetime | None:
@@ -123,6 +137,11 @@ def sentence(row: Row, zones: list[str], now: datetime) -> str:
     if mailing.state == MailingState.RUNNING:
         return _running(row, zones, now)
     if mailing.state == MailingState.PAUSED:
+        if mailing.pause_reason == PauseReason.REFUSED:
+            return _(
+                "It paused itself: the gateway refused too many of its last 50 messages. "
+                "Look at their answers, mend the text or the phones, then resume it."
+            )
         return _("It is paused: nothing new goes out until somebody resumes it.")
     if mailing.state == MailingState.CANCELLED:
         return _("It was cancelled: what had not been sent by then is not sent.")
@@ -168,3 +187,9 @@ def _time(moment: datetime) -> str:
 def number(value: int) -> str:
     """A number as the reader's language groups its digits."""
     return formats.number_format(value, use_l10n=True, force_grouping=True)
+
+
+def gateway_in_the_way() -> Gateway | None:
+    """The gateway's row while messages wait because of it."""
+    in_use = (Flow.FLOWING.value, Flow.RAMPING.value)
+    return Gateway.objects.filter(pk=Gateway.ONLY).exclude(flow__in=in_use).first()

@@ -74,6 +74,16 @@ class RecipientTable(MessageTable):
         exclude = ("mailing",)
 
 
+class UnknownTable(RecipientTable):
+    """Those of them that a person can decide about: with a box to tick."""
+
+    tick = cell("messages/cells/tick.html", _("Choose"), accessor="id")
+
+    class Meta:
+        exclude = ("mailing",)
+        sequence = ("tick", "...")
+
+
 class ClientMessageTable(MessageTable):
     """The messages of one client."""
 

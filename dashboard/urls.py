@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from dashboard.converters import IdConverter
-from dashboard.views import clients, home, mailings, messages, preferences, statistics, verbs
+from dashboard.views import clients, decisions, gateway, home, mailings, messages, preferences, statistics, verbs
 
 register_converter(IdConverter, "id")
 
@@ -32,6 +32,11 @@ urlpatterns = [
     path("mailings/<id:pk>/delete", verbs.delete, name="mailing_delete"),
     path("mailings/<id:pk>/duplicate", verbs.duplicate, name="mailing_duplicate"),
     path("mailings/<id:pk>/retry-failed", verbs.retry_failed, name="mailing_retry_failed"),
+    path("mailings/<id:pk>/unknown", decisions.unknown, name="mailing_unknown"),
+    path("gateway/", gateway.panel, name="gateway"),
+    path("gateway/stop", gateway.stop, name="gateway_stop"),
+    path("gateway/resume", gateway.resume, name="gateway_resume"),
+    path("gateway/check", gateway.check, name="gateway_check"),
     path("messages/", messages.listing, name="messages"),
     path("messages/<id:pk>", messages.detail, name="message"),
     path("statistics/", statistics.overall, name="statistics"),

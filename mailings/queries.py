@@ -252,6 +252,13 @@ def held(state: State = State.UNKNOWN) -> int:
     return tally.total(at_work)[state]
 
 
+def why_unknown(mailing_id: int) -> list[tuple[Reason, int]]:
+    """Why the unknown messages of a mailing are in doubt, the most frequent reason first."""
+    doubts = [reason for reason, state in STATE_OF.items() if state is State.UNKNOWN]
+    counted = [(reason, tally.number(mailing_id, reason)) for reason in doubts]
+    return sorted((one for one in counted if one[1]), key=lambda one: -one[1])
+
+
 def zones(mailing_id: int) -> list[str]:
     """The time zones that have recipients in a mailing."""
     return list(

@@ -18,8 +18,9 @@ from accounts.roles import Role, allows
 from clients import phones
 from dashboard import progress
 from dashboard.wording import CAUSES, OUTCOMES, TONES
+from mailings.breaker import Flow
 from mailings.gateway import Cause, Kind
-from mailings.models import STATE_SENTENCES, MailingState, MessageReason, MessageState
+from mailings.models import FLOW_SENTENCES, STATE_SENTENCES, FlowChoice, MailingState, MessageReason, MessageState
 from mailings.policy import State
 from mailings.queries import Progress
 
@@ -78,6 +79,29 @@ def state(value: str, label: str = "", extra: str = "") -> SafeString:
     return format_html('<span class="state tone-{} {}">{}{}</span>', value, extra, state_icon(value), word)
 
 
+FLOWS = {
+    Flow.FLOWING: ("sent", "circle-check"),
+    Flow.RAMPING: ("sending", "progress"),
+    Flow.WAITING: ("unknown", "clock-pause"),
+    Flow.BROKEN: ("failed", "alert-triangle"),
+    Flow.UNAUTHORISED: ("failed", "ban"),
+    Flow.STOPPED: ("cancelled", "player-pause"),
+}
+
+
+@register.simple_tag
+def flow(value: str, extra: str = "") -> SafeString:
+    """How the gateway is used: its word, icon and colour."""
+    tone, drawing = FLOWS[Flow(value)]
+    word = FlowChoice(value).label
+    return format_html('<span class="state tone-{} {}">{}{}</span>', tone, extra, icon(drawing), word)
+
+
+@register.filter
+def flow_sentence(value: str) -> str:
+    return str(FLOW_SENTENCES[Flow(value)])
+
+
 @register.filter
 def reason(value: str) -> str:
     return str(MessageReason(value).label)
@@ -117,6 +141,12 @@ def phone_for(phone: str, person: User) -> str:
     if not allows(person.role, Role.OPERATOR):
         return phones.masked(phone)
     return f"+{phone[0]} {phone[1:4]} {phone[4:7]}-{phone[7:9]}-{phone[9:]}"
+
+
+@register.filter
+def phones_for(text: str, person: User) -> str:
+    """A text of the gateway's as this person may see it: phones inside are masked for viewers."""
+    return text if allows(person.role, Role.OPERATOR) else phones.masked_inside(text)
 
 
 @register.simple_tag
@@ -162,6 +192,13 @@ def exact(moment: datetime | None) -> SafeString | str:
     # the shapes are translated: a month is shortened otherwise in Russian
     shape = "H:i" if local.date() == today else _("j M H:i") if local.year == today.year else _("j M Y H:i")
     return _moment(local, shape)
+
+
+@register.filter
+def exact_second(moment: datetime) -> SafeString:
+    """A time that is near: to the second."""
+    local = timezone.localtime(moment)
+    return _moment(local, "H:i:s" if local.date() == timezone.localdate() else "j E H:i:s")
 
 
 def _moment(local: datetime, shape: str) -> SafeString:

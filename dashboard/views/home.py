@@ -29,6 +29,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "upcoming": list(upcoming[:5]),
         "finished": progress.rows(over[:5]),
         "today": _today(queries.arrived_since(midnight)),
+        "gateway": progress.gateway_in_the_way(),
         "held": queries.held(),
         "worker_is_away": _is_away(now),
         "has_clients": Client.objects.exists(),

@@ -1,5 +1,6 @@
 """Mailings: the list, the form, the page of one."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from clients.operations import Invalid
 from dashboard import access, charts, htmx, paging, progress, refusals
 from dashboard.filters import MailingFilters, MessageFilters
 from dashboard.plan_form import PLACES, AudienceForm, PlanForm
-from dashboard.tables import MailingTable, RecipientTable
+from dashboard.tables import MailingTable, RecipientTable, UnknownTable
 from mailings import audience, clock, operations, queries, tally
 from mailings.models import Mailing, MailingState, MessageReason
 from mailings.operations import OVER, STARTED
@@ -54,6 +55,8 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "sentence": progress.sentence(row, zones, now),
         "zones": progress.zone_clocks(mailing, zones, now) if mailing.window and mailing.state in STARTED else [],
         "chart": charts.per_minute(tally.per_minute(pk, State.SENT)),
+        "gateway": None if mailing.state in OVER else progress.gateway_in_the_way(),
+        "unknown_reasons": queries.why_unknown(pk) if row.progress.by_state[State.UNKNOWN] else [],
     }
     return htmx.page_or_fragment(request, "mailings/detail.html", "mailings/_progress.html", context)
 
@@ -75,13 +78,15 @@ def recipients(request: HttpRequest, pk: int) -> HttpResponse:
     filters = MessageFilters(request.GET, found, request=request, mailing_id=pk)
     page = paging.cut(filters.qs, request, take=filters.take)
     row = progress.rows([mailing])[0]
+    can_decide = request.GET.get("state") == State.UNKNOWN and access.may(request)
     context = {
         **_frame(mailing),
         "row": row,
+        "can_decide": can_decide,
         "parts": progress.parts(row.progress),
         "filters": filters,
         "page": page,
-        "table": RecipientTable(page.rows, request=request),
+        "table": (UnknownTable if can_decide else RecipientTable)(page.rows, request=request),
         "reasons": MessageReason.choices,
         "is_narrowed": any(request.GET.get(name) for name in filters.filters),
     }
@@ -121,7 +126,7 @@ def _form_page(request: HttpRequest, form: PlanForm) -> HttpResponse:
     context = {
         "form": form,
         "mailing": form.mailing,
-        "measured": _measured(form),
+        "measured": _measured(form, form.mailing.rest_of_id if form.mailing else None),
         "is_draft": form.mailing is None or form.mailing.state == MailingState.DRAFT,
         "is_started": form.mailing is not None and form.mailing.state in STARTED,
     }
@@ -139,16 +144,18 @@ def _after_saving(request: HttpRequest, mailing: Mailing) -> HttpResponse:
 @access.page()
 def count_audience(request: HttpRequest) -> HttpResponse:
     """How many clients a choice in the form would reach now: asked for while it is being made."""
-    context = {"measured": _measured(AudienceForm(request.GET))}
+    rest_of = request.GET.get("rest_of", "")
+    known = rest_of.isascii() and rest_of.isdigit() and len(rest_of) < 19
+    context = {"measured": _measured(AudienceForm(request.GET), int(rest_of) if known else None)}
     return htmx.page_or_fragment(request, "mailings/audience.html", "mailings/_audience.html", context)
 
 
-def _measured(form: AudienceForm) -> audience.Audience | None:
+def _measured(form: AudienceForm, rest_of: int | None) -> audience.Audience | None:
     """The audience as it is chosen now; None while nothing is chosen, or nothing that could be."""
     chosen = form.chosen()
     if chosen is None:
         return None
     try:
-        return audience.measure(chosen)
+        return audience.measure(replace(chosen, rest_of=rest_of))
     except Invalid:
         return None

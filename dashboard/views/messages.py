@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from dashboard import access, htmx, paging
 from dashboard.filters import AllMessageFilters
 from dashboard.tables import MessageTable
-from mailings import placeholders, queries
+from mailings import clock, placeholders, queries
+from mailings.operations import STARTED
 from mailings.queries import MessageFilter
 
 
@@ -30,6 +31,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "message": message,
         "text": placeholders.render(message.mailing.text, attributes),
         "attempts": list(message.attempt_log.order_by("number")),
+        "can_send": message.mailing.state in STARTED and clock.now() < message.mailing.ends_at,
         "is_moving": message.state in ("queued", "sending"),
     }
     return htmx.page_or_fragment(request, "messages/detail.html", "messages/_detail.html", context)

@@ -16,7 +16,6 @@ from mailings import audience, operations, placeholders, queries
 from mailings.models import Mailing, MailingState
 from mailings.operations import OVER
 from mailings.plans import filter_of
-from mailings.policy import State
 
 TYPED_ABOVE = 10_000
 REVIEWED = ("launch", "cancel", "delete")
@@ -64,7 +63,7 @@ def review(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     return render(request, f"mailings/review_{verb}.html", context)
 
 
-def _is_typed(request: HttpRequest, number: int) -> bool:
+def is_typed(request: HttpRequest, number: int) -> bool:
     """Above 10,000 people the number that the review page showed has to be typed."""
     if number <= TYPED_ABOVE:
         return True
@@ -86,7 +85,7 @@ def _do(request: HttpRequest, pk: int, deed: Callable[[Actor, int], object], don
 def _do_reviewed(
     request: HttpRequest, pk: int, verb: str, deed: Callable[[Actor, int], object], done: str
 ) -> bool:
-    if not _is_typed(request, reviewed(access.mailing(pk), verb).people):
+    if not is_typed(request, reviewed(access.mailing(pk), verb).people):
         messages.error(request, _("Nothing was done: the number you typed is not the one that was shown"))
         return False
     return _do(request, pk, deed, done)
@@ -127,14 +126,24 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 
 @access.action()
 def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
-    copy = operations.duplicate(access.actor(request), access.mailing(pk).pk)
+    only_not_sent = request.POST.get("only") == "not_sent"
+    try:
+        copy = operations.duplicate(access.actor(request), access.mailing(pk).pk, only_not_sent=only_not_sent)
+    except refusals.REFUSALS as error:
+        messages.error(request, refusals.sentence(error))
+        return redirect("mailing", pk)
     messages.success(request, _("This is the copy: a draft. Look through it and launch it when it is right"))
     return redirect("mailing_edit", copy.pk)
 
 
 @access.action()
 def retry_failed(request: HttpRequest, pk: int) -> HttpResponse:
-    failed = progress.rows([access.mailing(pk)])[0].progress.by_state[State.FAILED]
-    done = ngettext("%(count)s message is tried again", "%(count)s messages are tried again", failed)
-    _do(request, pk, operations.retry_failed, done % {"count": progress.number(failed)})
+    try:
+        decided = operations.retry_failed(access.actor(request), access.mailing(pk).pk)
+    except refusals.REFUSALS as error:
+        messages.error(request, refusals.sentence(error))
+        return redirect("mailing", pk)
+    whole = decided.messages + decided.following
+    done = ngettext("%(count)s message is tried again", "%(count)s messages are tried again", whole)
+    messages.success(request, done % {"count": progress.number(whole)})
     return redirect("mailing", pk)

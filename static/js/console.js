@@ -65,7 +65,7 @@
       if (search) { event.preventDefault(); search.focus(); search.select(); }
     } else if (event.key === "g") {
       went = Date.now();
-    } else if (Date.now() - went < 1500 && "dcmes".includes(event.key)) {
+    } else if (Date.now() - went < 1500 && "dcmesw".includes(event.key)) {
       went = 0;
       press(`[data-key="g${event.key}"]`);
     } else if (event.key === "n") {
