@@ -47,6 +47,11 @@ class Client(models.Model):
             models.Index(name="client_by_operator_code", fields=["operator_code", "id"]),
             models.Index(name="client_by_tag", fields=["tag", "id"]),
             models.Index(name="client_by_timezone", fields=["timezone", "id"]),
+            # how many are in each zone, and how many of them opted out? Answered without looking at the rows
+            models.Index(name="client_zone_and_opt_out", fields=["timezone", "opted_out_at"]),
+            # who are the few that opted out?
+            models.Index(name="client_opted_out", fields=["id"], condition=models.Q(opted_out_at__isnull=False)),
+            # whose phone has these digits in it? On PostgreSQL only, see migration 0003 and `queries`
         ]
 
     def __str__(self) -> str:

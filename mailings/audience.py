@@ -53,7 +53,7 @@ def reachable(wanted: Filter) -> QuerySet[Client]:
 def measure(wanted: Filter) -> Audience:
     """Counts an audience as it would be now. Raises Invalid."""
     check_filter(wanted)
-    rows = matching(wanted).order_by().values_list("timezone").annotate(Count("id"), Count("opted_out_at"))
+    rows = matching(wanted).order_by().values_list("timezone").annotate(here=Count("*"), out=Count("opted_out_at"))
     by_zone: Counter[str] = Counter()
     opted_out = 0
     for zone, here, out in rows:
