@@ -5,13 +5,12 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from os import kill
 from pathlib import Path
 from signal import SIGKILL
-from subprocess import Popen
 
 from deploy.launcher.processes import Keeper, Program
 from mailings.models import Message
@@ -76,14 +75,15 @@ class Crew:
             time.sleep(0.05)
 
     def kill_somebody(self) -> bool:
-        """`kill -9` of a whole worker or of one of its children. False: nobody was there to be killed."""
-        running = [program.process for program in self.keeper.programs if _is_running(program.process)]
-        if not running:
+        """`kill -9` of a whole worker or of one of its children. False: none is at work."""
+        crews = {pid: _hands(pid) for pid in map(_running, self.keeper.programs) if pid is not None}
+        at_work = [pid for pid, hands in crews.items() if hands]
+        if not at_work:
             return False
-        victim: Popen[bytes] = self.chance.choice([process for process in running if process is not None])
-        hands = [hand for sentinel in children(victim.pid) for hand in children(sentinel)]
-        whole = not hands or self.chance.random() < 0.5
-        kill(victim.pid if whole else self.chance.choice(hands), SIGKILL)
+        worker = self.chance.choice(at_work)
+        whole = self.chance.random() < 0.5
+        with suppress(ProcessLookupError):  # it has just been replaced by another
+            kill(worker if whole else self.chance.choice(crews[worker]), SIGKILL)
         self.kills.append(Kill(time.time(), whole))
         return True
 
@@ -96,8 +96,14 @@ class Crew:
         return float((until - timedelta(seconds=self.lease_s)).timestamp())
 
 
-def _is_running(process: Popen[bytes] | None) -> bool:
-    return process is not None and process.poll() is None
+def _running(program: Program) -> int | None:
+    """The pid of its main process, when it is there."""
+    process = program.process
+    return process.pid if process is not None and process.poll() is None else None
+
+
+def _hands(worker: int) -> list[int]:
+    return [hand for sentinel in children(worker) for hand in children(sentinel)]
 
 
 @contextmanager
