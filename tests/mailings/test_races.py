@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from itertools import product
 from typing import Any
 
 import pytest
@@ -17,40 +16,18 @@ from accounts.models import JournalEntry
 from clients import operations as directory
 from clients.models import ZONES, Client
 from clients.operations import PhoneTaken
-from mailings import audience, clock, operations, queries, queue, tally
-from mailings.models import Attempt, Mailing, MailingState, Message, Tally
+from mailings import audience, clock, operations, queue, tally
+from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.policy import Job, Reason, State, Verdict
 from mailings.refusals import Refused
 from tests.makers import LEASE_S, make_client, make_clients, make_jobs, make_mailing, make_running_mailing
 from tests.makers import make_settlements as settlements
+from tests.threads import at_once, no_errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 5
 SENT = Verdict(State.SENT, Reason.ACCEPTED)
-Deed = Callable[[], Any]
-
-
-def at_once(*deeds: Deed) -> list[Any]:
-    """Begins all the deeds together, each in a thread; what they return, or the exception that ended them."""
-    results: list[Any] = [None] * len(deeds)
-    gate = threading.Barrier(len(deeds))
-
-    def run(place: int, deed: Deed) -> None:
-        try:
-            gate.wait()
-            results[place] = deed()
-        except Exception as error:  # noqa: BLE001  it is told to the test, which looks at every result
-            results[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=entry) for entry in enumerate(deeds)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def all_of(deed: Callable[[], Any]) -> list[Any]:
@@ -59,11 +36,6 @@ def all_of(deed: Callable[[], Any]) -> list[Any]:
     while got := deed():
         found += got if isinstance(got, list) else [got]
     return found
-
-
-def no_errors(results: list[Any]) -> list[Any]:
-    assert [error for error in results if isinstance(error, Exception)] == []
-    return results
 
 
 def until_somebody_waits() -> None:
@@ -323,72 +295,6 @@ def test_two_batches_with_the_same_phones_in_opposite_order_both_come_through() 
         no_errors(at_once(*batches))
 
     assert Client.objects.filter(tag="changed").count() == 2_000
-
-
-def settle_all(jobs: list[Job]) -> None:
-    queue.settle(settlements(jobs, SENT), now=clock.now())
-
-
-def test_counts_are_right_at_every_instant_while_they_are_folded() -> None:
-    mailing = make_running_mailing(clients=60)
-    sums: set[int] = set()
-
-    def send() -> None:
-        while jobs := claim(mailing, 2):
-            queue.settle(settlements(jobs, SENT), now=clock.now())
-
-    def fold() -> None:
-        for _ in range(40):
-            tally.fold(3)
-
-    def look() -> None:
-        for _ in range(40):
-            found = queries.statistics(mailing.pk)
-            sums.add(found.progress.recipients)
-            sums.update(share.recipients for share in found.by_timezone)
-            sums.add(sum(found.by_reason.values()))
-            assert [min(share.by_state.values()) for share in found.by_timezone] == [0]
-
-    no_errors(at_once(send, send, fold, fold, look))
-    while tally.fold():
-        pass
-
-    assert sums == {60}
-    assert not Tally.objects.exists()
-    assert tally.differences() == []
-    assert tally.counts([mailing.pk])[mailing.pk][State.SENT] == 60
-
-
-def test_counts_are_folded_while_clients_move_and_are_deleted_and_a_mailing_is_cancelled() -> None:
-    clients = make_clients(30, timezone="UTC", tag="vip")
-    mailings = [make_running_mailing() for _ in range(3)]
-    movers = [client.pk for client in clients[:15]]
-
-    def move() -> None:
-        for pk, zone in [*product(movers, ["Asia/Tokyo"]), *product(movers, ["Europe/Moscow"])]:
-            directory.change(SERVICE, pk, timezone=zone)
-
-    def delete() -> None:
-        for client in clients[15:]:
-            directory.delete(SERVICE, client.pk)
-
-    def send() -> None:
-        for mailing in mailings * 10:
-            settle_all(claim(mailing, 2))
-
-    def fold() -> None:
-        for _ in range(60):
-            tally.fold(4)
-            assert tally.differences() == []
-
-    no_errors(at_once(move, delete, send, partial(operations.cancel, SERVICE, mailings[2].pk), fold, fold))
-
-    assert tally.differences() == []
-    for mailing in mailings:
-        found = queries.statistics(mailing.pk)
-        assert found.progress.recipients == 30
-        assert [(share.value, share.recipients) for share in found.by_tag] == [("vip", 30)]
-        assert sum(share.recipients for share in found.by_timezone) == 30
 
 
 def test_messages_follow_clients_who_move_while_they_are_claimed() -> None:
