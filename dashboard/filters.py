@@ -107,6 +107,11 @@ class AllMessageFilters(MessageFilters):
         few = queries.mailings_with_few(State(state))
         return found if few is None else found.filter(mailing__in=few)
 
+    def take(self, found: QuerySet[Message], rows: int) -> list[Message]:
+        """The first rows of all mailings: where one state is asked for, in those that have it."""
+        state = self.form.cleaned_data.get("state")
+        return queries.first_in_state(found, rows, State(state)) if state else list(found[:rows])
+
 
 class PeriodFilters(django_filters.FilterSet):  # type: ignore[misc]
     since = django_filters.DateFilter(

@@ -1,7 +1,7 @@
 """Reading mailings and messages: lists, progress, statistics. Nothing here changes anything."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from mailings.models import Attempt, Mailing, MailingState, MailingZone, Message
 from mailings.policy import STATE_OF, Reason, State
 
 ATTEMPTS_SEEN = 20_000
+FEW_MAILINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +125,31 @@ def newest(found: QuerySet[Message], *, before: int | None, rows: int) -> list[M
 
 def first_across_states(found: QuerySet[Message], rows: int) -> list[Message]:
     """The first `rows` of `found`, which is ordered by id either way; see `newest`."""
+    return _first_across(found, rows, [{"state": state} for state in State])
+
+
+def first_in_state(found: QuerySet[Message], rows: int, state: State) -> list[Message]:
+    """The first `rows` of `found`, all of them in `state`: those that wait may be of a few mailings long ago, and
+    are looked for there; else they are soon met in the order of the ids."""
+    mailing_ids = list(tally.mailings_with(state))
+    if len(mailing_ids) > FEW_MAILINGS:
+        return list(found[:rows])
+    return _first_across(found, rows, [{"mailing": mailing_id} for mailing_id in mailing_ids])
+
+
+def _first_across(found: QuerySet[Message], rows: int, parts: Sequence[Mapping[str, object]]) -> list[Message]:
+    """Of the first rows of each part, in one statement."""
     direction = "ASC" if found.query.order_by in (("id",), ("pk",)) else "DESC"
     try:
-        parts = [found.filter(state=state).values_list("id")[:rows].query.sql_with_params() for state in State]
+        asked = [found.filter(**part).values_list("id")[:rows].query.sql_with_params() for part in parts]
     except EmptyResultSet:
         return []
-    union = " UNION ALL ".join(f"SELECT id FROM ({sql}) AS part{number}" for number, (sql, _) in enumerate(parts))
+    if not asked:
+        return []
+    union = " UNION ALL ".join(f"SELECT id FROM ({sql}) AS part{number}" for number, (sql, _) in enumerate(asked))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{union} ORDER BY id {direction} LIMIT {rows:d}", [value for _, values in parts for value in values]
+            f"{union} ORDER BY id {direction} LIMIT {rows:d}", [value for _, values in asked for value in values]
         )
         ids = [row[0] for row in cursor.fetchall()]
     return list(found.filter(id__in=ids))

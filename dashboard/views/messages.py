@@ -13,7 +13,7 @@ from mailings.queries import MessageFilter
 @access.page()
 def listing(request: HttpRequest) -> HttpResponse:
     filters = AllMessageFilters(request.GET, queries.messages(MessageFilter()), request=request)
-    page = paging.cut(filters.qs, request)
+    page = paging.cut(filters.qs, request, take=filters.take)
     context = {
         "filters": filters,
         "page": page,

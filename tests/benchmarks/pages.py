@@ -88,7 +88,7 @@ def _directory() -> list[str]:
 
 
 def _mailings(there: ledger.Ledger) -> list[str]:
-    paths = ["/", "/statistics/", "/statistics/?since=2020-01-01", "/mailings/", "/mailings/?q=some"]
+    paths = ["/", "/gateway/", "/statistics/", "/statistics/?since=2020-01-01", "/mailings/", "/mailings/?q=some"]
     paths += ["/mailings/?state=running", "/mailings/?state=finished", "/mailings/new"]
     paths += [f"/mailings/audience?audience={chosen}" for chosen in ("everyone", "chosen&tags=vip")]
     paths += ["/mailings/audience?audience=chosen&operator_codes=900&tags=regular"]
@@ -105,6 +105,7 @@ def _mailings(there: ledger.Ledger) -> list[str]:
         *paths,
         f"/mailings/{there.draft}/review/launch",
         f"{running}/edit",
+        f"{running}/unknown",
         f"{running}/review/cancel",
         f"{running}/review/delete",
     ]
@@ -131,11 +132,14 @@ def _assert_all_are_there(paths: list[str]) -> None:
     from dashboard.urls import urlpatterns
 
     measured = {resolve(path.partition("?")[0]).url_name for path in [BARE, *paths]}
-    deeds = {"set_theme", "client_delete", "client_opt_out", "client_allow_again"} | {
-        f"mailing_{verb}"
-        for verb in ("launch", "pause", "resume", "cancel", "delete", "duplicate", "retry_failed")
+    verbs = {
+        "mailing": ("launch", "pause", "resume", "cancel", "delete", "duplicate", "retry_failed"),
+        "client": ("delete", "opt_out", "allow_again"),
+        "gateway": ("stop", "resume", "check"),
+        "set": ("theme",),
     }
-    missing = {pattern.name for pattern in urlpatterns} - measured - deeds
+    deeds = {f"{noun}_{verb}" for noun, its in verbs.items() for verb in its}
+    missing = {str(pattern.name) for pattern in urlpatterns} - measured - deeds
     assert not missing, f"pages that are not measured: {missing}"
 
 

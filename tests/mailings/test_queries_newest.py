@@ -62,3 +62,15 @@ def test_messages_are_narrowed_to_a_reason_in_one_mailing_and_in_all() -> None:
     assert [found(one, Reason.TURN) for one in (mailing.pk, other.pk, None)] == [2, 0, 2]
     assert [found(one, Reason.ACCEPTED) for one in (mailing.pk, other.pk, None)] == [0, 1, 1]
     assert found(other.pk, Reason.REFUSED, "sent") == 0
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.SENT, State.FAILED])
+@pytest.mark.parametrize("few", [0, 30])
+def test_those_in_a_state_are_the_same_whether_few_mailings_have_it_or_many(
+    mailing: Mailing, state: State, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "FEW_MAILINGS", few)
+    found = queries.messages(MessageFilter(state=state))
+
+    assert queries.first_in_state(found, 7, state) == list(found[:7])
+    assert queries.first_in_state(found.order_by("pk"), 7, state) == list(found.order_by("pk")[:7])
