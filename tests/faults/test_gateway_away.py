@@ -8,7 +8,7 @@ from mailings.models import Attempt, Message
 from tests.faults.stage import SHORT_TIMEOUT, Stage, is_over, states
 from tests.worker_process import until
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True), pytest.mark.long_on_sqlite]
 
 
 def test_an_outage_fails_nobody_whether_it_ends_in_time_or_not(stage: Stage) -> None:

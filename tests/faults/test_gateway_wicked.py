@@ -6,7 +6,7 @@ from mailings.models import Attempt, Message
 from tests.faults.stage import FIRST_PHONE, SHORT_TIMEOUT, Stage, is_over, is_settled, states
 from tests.worker_process import until
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True), pytest.mark.long_on_sqlite]
 
 # fault → outcome and cause of the attempt that met it
 TABLE = {
