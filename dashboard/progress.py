@@ -118,12 +118,13 @@ class ZoneClock:
 
 
 def zone_clocks(mailing: Mailing, zones: list[str], now: datetime) -> list[ZoneClock]:
-    """The zones of a mailing from east to west."""
+    """The zones of a mailing from east to west; a zone that this machine does not know has no clock."""
     clocks = []
-    for zone in zones:
+    for zone in filter(policy.is_known, zones):
         local = now.astimezone(ZoneInfo(zone))
-        opens = policy.opens_at(mailing.window, zone, now).astimezone(ZoneInfo(zone))
-        clocks.append(ZoneClock(zone, local, policy.is_open(mailing.window, zone, now), opens))
+        opens = policy.opens_at(mailing.window, zone, now) or now
+        is_open = policy.is_open(mailing.window, zone, now)
+        clocks.append(ZoneClock(zone, local, is_open, opens.astimezone(ZoneInfo(zone))))
     return sorted(clocks, key=lambda one: (-(one.local.utcoffset() or timedelta(0)), one.zone))
 
 
@@ -161,8 +162,9 @@ def _running(row: Row, zones: list[str], now: datetime) -> str:
     if not mailing.audience_is_whole:
         return _("It is running: recipients are being added and the first are being written to.")
     opened = policy.open_zones(mailing.window, zones, now)
-    if zones and not opened:
-        first = min(policy.opens_at(mailing.window, zone, now) for zone in zones)
+    openings = [opens for zone in zones if (opens := policy.opens_at(mailing.window, zone, now)) is not None]
+    if openings and not opened:
+        first = min(openings)
         return _("It is running, but the window is closed everywhere; it opens next at %(time)s.") % {
             "time": _time(first)
         }

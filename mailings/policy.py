@@ -42,11 +42,16 @@ def is_open(window: Window | None, zone: str, now: datetime) -> bool:
     """
     if window is None:
         return True
+    return is_known(zone) and window.holds(now.astimezone(ZoneInfo(zone)).time())
+
+
+def is_known(zone: str) -> bool:
+    """Whether this machine has the rules of the zone."""
     try:
-        local = ZoneInfo(zone)
-    except ZoneInfoNotFoundError:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a name that is a folder of zones
         return False
-    return window.holds(now.astimezone(local).time())
+    return True
 
 
 def closes_at(window: Window, zone: str, now: datetime) -> datetime:
@@ -59,10 +64,15 @@ def closings(window: Window | None, zones: Iterable[str], now: datetime) -> dict
     return {} if window is None else {zone: closes_at(window, zone, now) for zone in zones}
 
 
-def opens_at(window: Window | None, zone: str, now: datetime) -> datetime:
-    """The first instant from `now` on at which the window is open in `zone` (UTC)."""
+def opens_at(window: Window | None, zone: str, now: datetime) -> datetime | None:
+    """The first instant from `now` on at which the window is open in `zone` (UTC).
+
+    None: never, as far as this machine knows, because it does not know the zone.
+    """
     if window is None or is_open(window, zone, now):
         return now
+    if not is_known(zone):
+        return None
     return _next_edge(window.start, zone, now, now.astimezone(ZoneInfo(zone)).date(), window, opening=True)
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from clients.models import ZONES
-from mailings.policy import Window, closes_at, is_open, open_zones, opens_at
+from mailings.policy import Window, closes_at, is_known, is_open, open_zones, opens_at
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 FIRST_DAY, DAYS = datetime(2026, 1, 1, tzinfo=UTC), 730
@@ -120,8 +120,10 @@ def test_an_open_window_opens_now(window: Window) -> None:
             if is_open(window, zone, now):
                 assert opens_at(window, zone, now) == now
             else:
-                assert opens_at(window, zone, now) > now
-                assert is_open(window, zone, opens_at(window, zone, now))
+                opening = opens_at(window, zone, now)
+                assert opening is not None
+                assert opening > now
+                assert is_open(window, zone, opening)
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=WINDOW_IDS)
@@ -190,8 +192,10 @@ def test_a_window_within_the_hour_that_comes_twice_opens_twice() -> None:
     # in Berlin on 25 October 2026 the clock goes from 3:00 back to 2:00
     window, zone = Window(time(2, 10), time(2, 50)), "Europe/Berlin"
     first = opens_at(window, zone, datetime(2026, 10, 24, 23, tzinfo=UTC))
+    assert first is not None
     closing = closes_at(window, zone, first)
     second = opens_at(window, zone, closing)
+    assert second is not None
 
     assert first == datetime(2026, 10, 25, 0, 10, tzinfo=UTC)
     assert closing == datetime(2026, 10, 25, 0, 50, tzinfo=UTC)
@@ -199,8 +203,61 @@ def test_a_window_within_the_hour_that_comes_twice_opens_twice() -> None:
     assert closes_at(window, zone, second) == datetime(2026, 10, 25, 1, 50, tzinfo=UTC)
 
 
+# places that changed their rules, went over the date line, or jump by something else than an hour
+CHANGES = [
+    ("Pacific/Apia", datetime(2011, 12, 30, 10, tzinfo=UTC)),  # no 30 December
+    ("Pacific/Fakaofo", datetime(2011, 12, 30, 11, tzinfo=UTC)),
+    ("Pacific/Kwajalein", datetime(1993, 8, 21, 12, tzinfo=UTC)),
+    ("Pacific/Kiritimati", datetime(1994, 12, 31, 10, tzinfo=UTC)),
+    ("Asia/Pyongyang", datetime(2015, 8, 14, 15, tzinfo=UTC)),  # half an hour back
+    ("Asia/Pyongyang", datetime(2018, 5, 4, 15, tzinfo=UTC)),  # and forward again
+    ("America/Caracas", datetime(2016, 5, 1, 7, tzinfo=UTC)),
+    ("Asia/Kathmandu", datetime(1985, 12, 31, 18, 30, tzinfo=UTC)),  # a quarter of an hour
+    ("Europe/Moscow", datetime(2014, 10, 25, 22, tzinfo=UTC)),
+    ("Europe/Volgograd", datetime(2018, 10, 27, 23, tzinfo=UTC)),
+    ("Europe/Volgograd", datetime(2020, 12, 26, 23, tzinfo=UTC)),
+    ("Asia/Almaty", datetime(2024, 2, 29, 18, tzinfo=UTC)),
+    ("Africa/Casablanca", datetime(2026, 2, 15, 2, tzinfo=UTC)),
+    ("Africa/Casablanca", datetime(2026, 3, 22, 2, tzinfo=UTC)),
+    ("Antarctica/Troll", datetime(2026, 3, 29, 1, tzinfo=UTC)),  # two hours
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 15, tzinfo=UTC)),  # half an hour
+    ("America/Nuuk", datetime(2023, 3, 26, 1, tzinfo=UTC)),
+    ("Asia/Gaza", datetime(2026, 3, 28, 0, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=WINDOW_IDS)
+@pytest.mark.parametrize(("zone", "jump"), CHANGES, ids=[f"{zone} {jump:%Y-%m}" for zone, jump in CHANGES])
+def test_where_the_rules_changed_the_window_follows_the_walls(zone: str, jump: datetime, window: Window) -> None:
+    start = jump - timedelta(days=1, hours=7)
+    walls = wall_minutes(zone, start)
+    here = ZoneInfo(zone)
+    assert start.astimezone(here).utcoffset() != (start + timedelta(days=3)).astimezone(here).utcoffset()
+
+    then = walked(window, walls)
+
+    edges = [n for n in range(1, WALK) if then[n] != then[n - 1]]
+    for n in sorted({0, *range(0, WALK, 331), *(edge - 1 for edge in edges), *edges}):
+        now = start + n * MINUTE
+        assert is_open(window, zone, now) is then[n], now
+        following = [start + edge * MINUTE for edge in edges if edge > n]
+        if following:
+            found = closes_at(window, zone, now) if then[n] else opens_at(window, zone, now)
+            assert found == following[0], now
+
+
 def test_a_zone_that_this_machine_does_not_know_is_closed_and_keeps_no_other_from_opening() -> None:
     now = datetime(2026, 7, 1, 12, tzinfo=UTC)
     window = Window(time(10), time(20))
 
     assert open_zones(window, ["Europe/Atlantis", "Etc/UTC"], now) == ["Etc/UTC"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Atlantis", "../../etc/passwd", "", "Asia"])
+def test_in_a_zone_that_this_machine_does_not_know_the_window_never_opens(zone: str) -> None:
+    now, window = datetime(2026, 7, 1, 12, tzinfo=UTC), Window(time(10), time(20))
+
+    assert not is_known(zone)
+    assert not is_open(window, zone, now)
+    assert opens_at(window, zone, now) is None
+    assert opens_at(None, zone, now) == now, "without a window the clock there does not matter"
