@@ -6,12 +6,13 @@
 import asyncio
 import json
 import math
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -165,9 +166,10 @@ def retry_after(header: str | None, *, now: datetime) -> float | None:
 
 @dataclass(slots=True)
 class _Trip:
-    """Whether a byte of the request of this task may have left."""
+    """Whether a byte of the request of this task may have left, and the sockets it has made."""
 
     left: bool = False
+    sockets: list[socket.socket] = field(default_factory=list)
 
 
 _TRIP: ContextVar[_Trip] = ContextVar("trip")
@@ -177,9 +179,23 @@ class _Connector(aiohttp.TCPConnector):
     """Notes that a request has its connection: from then on it may leave. A tenth cheaper than a trace."""
 
     async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:  # as aiohttp's own
-        connection = await super().connect(*arguments, **options)
-        _TRIP.get().left = True
+        trip = _TRIP.get()
+        try:
+            connection = await super().connect(*arguments, **options)
+        except BaseException:
+            # uvloop closes the number of a socket whose TLS handshake fails, but leaves the object, which would
+            # close that number again when it is collected: by then it may be the database's
+            for made in trip.sockets:
+                made.detach()
+            raise
+        trip.left = True
         return connection
+
+
+def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    made = socket.socket(*address[:3])
+    _TRIP.get().sockets.append(made)
+    return made
 
 
 class Line:
@@ -244,7 +260,9 @@ class Line:
 
     async def _open(self) -> None:
         # a connection the gateway has closed while idle must not cost an "unknown": keep it idle briefly
-        connector = _Connector(limit=self.capacity, keepalive_timeout=4, ttl_dns_cache=60)
+        connector = _Connector(
+            limit=self.capacity, keepalive_timeout=4, ttl_dns_cache=60, socket_factory=_make_socket
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers=self._headers,
