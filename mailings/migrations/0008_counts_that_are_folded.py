@@ -25,6 +25,18 @@ UNFOLD = [
 ]
 
 
+def fold(apps, schema_editor):
+    for statement in FOLD:
+        schema_editor.execute(statement)
+
+
+def unfold(apps, schema_editor):
+    for statement in UNFOLD:
+        schema_editor.execute(statement)
+    if schema_editor.connection.vendor == "postgresql":  # the table is altered next, which waits for no checks
+        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 def mailing():
     return models.ForeignKey(
         db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="mailings.mailing"
@@ -94,5 +106,5 @@ class Migration(migrations.Migration):
             model_name="tally", name="parts", field=models.TextField(default=""), preserve_default=False
         ),
         migrations.AddIndex(model_name="tally", index=models.Index(fields=["mailing"], name="tally_of_mailing")),
-        migrations.RunSQL(FOLD, UNFOLD),
+        migrations.RunPython(fold, unfold),
     ]
