@@ -294,6 +294,7 @@ class Vestnik(RuleBasedStateMachine):
             verb(SERVICE, pk, **values)
 
 
+@pytest.mark.timeout(400)  # sixteen hundred steps, after each of which everything is counted
 @pytest.mark.django_db
 def test_in_any_order_of_events_nobody_is_lost_or_written_to_wrongly() -> None:
     quick = settings(
