@@ -18,8 +18,9 @@ from mailings.operations import decisions
 from mailings.policy import Decision, Reason, State, Verdict
 from mailings.queue import deciding
 from mailings.refusals import Refused
-from tests.mailings.test_races import at_once, claim, no_errors
+from tests.mailings.test_races import claim
 from tests.makers import make_clients, make_jobs, make_outcome, make_running_mailing, make_settlements
+from tests.threads import at_once, no_errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HELD = Verdict(State.UNKNOWN, Reason.NO_ANSWER)
