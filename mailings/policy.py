@@ -237,6 +237,7 @@ class Job:
     """One claimed message on its way to the gateway.
 
     `attempt` counts its requests, this one included; `strikes` those that went against its own limit.
+    `is_doubtful` says that an earlier one may have sent it, and nobody has decided about that.
     `lease_until`, `ends_at` and `closes_at` (the client's window; None: no window) are instants of the database's
     clock; after any of them nothing may be sent.
     """
@@ -253,6 +254,7 @@ class Job:
     on_unknown: OnUnknown
     closes_at: datetime | None = None
     traits: Traits = ("", "", "")
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,14 +293,16 @@ def verdict(outcome: Outcome, job: Job, now: datetime, chance: float, *, gateway
     strikes = job.strikes + (1 if counts else 0)
     if strikes >= STRIKES:
         return Verdict(State.FAILED, Reason.TOO_MANY_ATTEMPTS, strikes=strikes)
-    fallback = Reason.RETRY_UNKNOWN if outcome.kind is Kind.UNKNOWN else Reason.RETRY_NOT_SENT
     delay = retry_delay(job.attempt, chance, at_least=outcome.retry_after_s)
-    return Verdict(
-        State.QUEUED,
-        _RETRY_REASON.get(outcome.cause, fallback),
-        due_at=now + timedelta(seconds=delay),
-        strikes=strikes,
-    )
+    due_at = now + timedelta(seconds=delay)
+    return Verdict(State.QUEUED, _why_it_waits(outcome, job), due_at=due_at, strikes=strikes)
+
+
+def _why_it_waits(outcome: Outcome, job: Job) -> Reason:
+    """That it may have been sent outlives requests that were surely not: `hold` may still be said."""
+    if outcome.kind is Kind.UNKNOWN or job.is_doubtful:
+        return Reason.RETRY_UNKNOWN
+    return _RETRY_REASON.get(outcome.cause, Reason.RETRY_NOT_SENT)
 
 
 def end_of_waiting(*, tried: bool, doubtful: bool, cancelled: bool) -> tuple[State, Reason]:

@@ -169,6 +169,7 @@ def _take(mailing: Mailing, rows: Sequence[_Due], *, token: int, until: datetime
             on_unknown=OnUnknown(mailing.on_unknown),
             closes_at=closing.get(row.timezone),
             traits=row.traits,
+            is_doubtful=row.reason == Reason.RETRY_UNKNOWN,
         )
         for row in rows
     ]

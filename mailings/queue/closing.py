@@ -6,10 +6,9 @@ from datetime import datetime
 from django.db import transaction
 
 from mailings import policy
-from mailings.gateway import Kind
-from mailings.models import Attempt, Mailing, MailingState, Message
+from mailings.models import Mailing, MailingState, Message
 from mailings.policy import Reason, State
-from mailings.queue.transitions import OPEN, STEP, shift
+from mailings.queue.transitions import OPEN, STEP, doubtful, shift
 
 
 def close(mailing: Mailing, *, now: datetime) -> bool:
@@ -27,19 +26,13 @@ def close(mailing: Mailing, *, now: datetime) -> bool:
             .values_list("id", "attempts")[:STEP]
         )
         ends: dict[tuple[State, Reason], list[int]] = {}
-        doubtful = _doubtful([id_ for id_, attempts in rows.items() if attempts])
+        tried = doubtful([id_ for id_, attempts in rows.items() if attempts])
         for id_, attempts in rows.items():
-            end = policy.end_of_waiting(tried=attempts > 0, doubtful=id_ in doubtful, cancelled=cancelled)
+            end = policy.end_of_waiting(tried=attempts > 0, doubtful=id_ in tried, cancelled=cancelled)
             ends.setdefault(end, []).append(id_)
         for (state, reason), ids in ends.items():
             shift(ids, State.QUEUED, state, reason, now=now)
     return not Message.objects.filter(mailing=mailing, state__in=OPEN).exists()
-
-
-def _doubtful(ids: Sequence[int]) -> set[int]:
-    """Those of them that an earlier attempt may have sent after all."""
-    unknown = Attempt.objects.filter(message__in=ids, outcome=Kind.UNKNOWN.value)
-    return set(unknown.order_by().values_list("message", flat=True))
 
 
 def stop_clients(client_ids: Sequence[int], reason: Reason, *, now: datetime) -> int:

@@ -1,7 +1,7 @@
 """Writing what came of claimed messages, and taking back those whose worker is gone."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from mailings import policy, tally
 from mailings.gateway import EXCERPT_LENGTH, Cause, Kind, Outcome
 from mailings.models import Attempt, Message
 from mailings.policy import Job, OnUnknown, Reason, State, Verdict
-from mailings.queue.transitions import STEP
+from mailings.queue.transitions import STEP, doubtful
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +119,31 @@ def release(jobs: Sequence[Job], *, now: datetime) -> int:
 def _put_back(jobs: Sequence[Job], now: datetime) -> int:
     """The rows of these jobs are locked, and still theirs."""
     changes = tally.Changes()
+    ids: dict[Reason, list[int]] = {Reason.TURN: [], Reason.RETRY_UNKNOWN: []}
     for job in jobs:
+        reason = Reason.RETRY_UNKNOWN if job.is_doubtful else Reason.TURN
         changes.leave((job.mailing_id, State.SENDING, Reason.IN_FLIGHT), job.traits)
-        changes.come((job.mailing_id, State.QUEUED, Reason.TURN), job.traits)
+        changes.come((job.mailing_id, State.QUEUED, reason), job.traits)
+        ids[reason].append(job.id)
+    for reason, here in ids.items():
+        Message.objects.filter(id__in=here).update(
+            state=State.QUEUED,
+            reason=reason,
+            attempts=F("attempts") - 1,
+            lease_until=None,
+            lease_token=None,
+        )
     tally.add(changes, now)
-    return Message.objects.filter(id__in=[job.id for job in jobs]).update(
-        state=State.QUEUED,
-        reason=Reason.TURN,
-        attempts=F("attempts") - 1,
-        lease_until=None,
-        lease_token=None,
-    )
+    return len(jobs)
 
 
 def undo(token: int, *, now: datetime) -> int:
     """Releases what was claimed under a token, nothing of which was begun. Returns how many."""
     with transaction.atomic():
         taken = Message.objects.select_for_update(of=("self",)).filter(state=State.SENDING, lease_token=token)
-        return _put_back([_job_of(row) for row in taken.select_related("mailing").order_by("id")], now)
+        jobs = [_job_of(row) for row in taken.select_related("mailing").order_by("id")]
+        tried = doubtful([job.id for job in jobs if job.attempt > 1])
+        return _put_back([replace(job, is_doubtful=job.id in tried) for job in jobs], now)
 
 
 def recover(*, now: datetime, lease_s: float, chance: Callable[[], float]) -> int:

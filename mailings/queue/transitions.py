@@ -8,7 +8,8 @@ from django.db import transaction
 
 from clients.models import Client
 from mailings import tally
-from mailings.models import MailingZone, Message
+from mailings.gateway import Kind
+from mailings.models import Attempt, MailingZone, Message
 from mailings.policy import Reason, State
 
 # how many rows one transaction of a sweep touches
@@ -30,6 +31,12 @@ def shift(
     moved = rows.update(state=after, reason=reason, **fields)
     tally.add(changes, now)
     return moved
+
+
+def doubtful(ids: Sequence[int]) -> set[int]:
+    """Those of these messages that an earlier attempt may have sent after all."""
+    unknown = Attempt.objects.filter(message__in=ids, outcome=Kind.UNKNOWN.value)
+    return set(unknown.order_by().values_list("message", flat=True))
 
 
 def move_zones(client_ids: Sequence[int], *, now: datetime) -> None:

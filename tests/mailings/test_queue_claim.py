@@ -8,7 +8,7 @@ import pytest
 from accounts.journal import SERVICE
 from clients import operations as directory
 from clients.models import Client
-from mailings import clock, operations, queue, tally
+from mailings import clock, operations, policy, queue, tally
 from mailings.gateway import Cause
 from mailings.models import Mailing, MailingZone, Message
 from mailings.policy import OnUnknown, Reason, State, Verdict, Window, is_open
@@ -292,4 +292,26 @@ def test_what_waits_to_be_sent_again_is_held_once_the_mailing_says_hold() -> Non
     assert len(jobs) == 2
     message = Message.objects.get(pk=first[0].id)
     assert (message.state, message.reason) == (State.UNKNOWN, Reason.NO_ANSWER)
+    assert tally.differences() == []
+
+
+@pytest.mark.parametrize("meanwhile", ["released", "undone", "not sent"])
+def test_a_doubt_outlives_what_was_surely_not_sent(meanwhile: str) -> None:
+    mailing = make_running_mailing(clients=1)
+    again = Verdict(State.QUEUED, Reason.RETRY_UNKNOWN, clock.now())
+    queue.settle(make_settlements(make_jobs(mailing), again, make_outcome(Cause.NO_ANSWER)), now=clock.now())
+    jobs = make_jobs(mailing)
+    if meanwhile == "released":
+        queue.release(jobs, now=clock.now())
+    elif meanwhile == "undone":
+        queue.undo(jobs[0].token, now=clock.now())
+    else:
+        refused = make_outcome(Cause.NO_CONNECTION)
+        verdict = policy.verdict(refused, jobs[0], clock.now(), 0.0)
+        queue.settle(make_settlements(jobs, verdict, refused), now=clock.now())
+
+    mailing = operations.change(SERVICE, mailing.pk, on_unknown="hold")
+
+    assert queue.claim(mailing, 1, now=clock.now(), lease_s=30) == []
+    assert Message.objects.get().state == State.UNKNOWN
     assert tally.differences() == []
