@@ -159,7 +159,7 @@ class _Run:
         return claimed
 
     def _probe(self, mailings: Sequence[Mailing], grant: Grant, now: datetime) -> int:
-        for mailing in risk_first(mailings):
+        for mailing in risk_first(mailings, random.random):
             if self._claim_from(mailing, 1, grant, now):
                 return 1
         pace.give_back(grant, now)
@@ -172,15 +172,15 @@ class _Run:
         token = queue.new_token()
         try:
             jobs = queue.claim(mailing, wanted, now=now, lease_s=lease_s(), token=token)
-        except DATABASE_AWAY:
+            requests = self._requests(jobs, grant)
+        except DATABASE_AWAY:  # nothing of it was begun
             self._lost_claims.append(token)
             raise
         except Exception:  # our bug, met in one mailing: it waits for the next run, the others go on
             log.exception("a mailing could not be claimed from", mailing_id=mailing.pk)
             self._turns.rest(mailing)
             return 0
-        self._turns.served(mailing, len(jobs), wanted)
-        requests = self._requests(jobs, grant)
+        self._turns.served(mailing, len(requests), had_all=len(jobs) == wanted)
         self._jobs |= zip(requests, jobs, strict=False)
         if grant.probe_until is not None:
             self._probes.update(requests)
@@ -195,12 +195,13 @@ class _Run:
 
     def _requests(self, jobs: list[Job], grant: Grant) -> list[Request]:
         """A request for each job; jobs that no instant could be promised to go back, at no cost."""
-        moment, now = time.monotonic(), clock.now()
+        # asking the clock may take a while: what is cut off is reckoned from before it, what begins from after
+        moment, now, after = time.monotonic(), clock.now(), time.monotonic()
         if not grant.limit or not jobs:
             return [_request(job, moment=moment, now=now) for job in jobs]
         promised = pace.promise(len(jobs), grant.limit, now)
         queue.release(jobs[promised.number :], now=now)
-        first = moment + (promised.first_at - now).total_seconds()
+        first = after + (promised.first_at - now).total_seconds()
         pitch = promised.pitch.total_seconds()
         return [
             _request(job, moment=moment, now=now, begin_at=first + index * pitch)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mailings import policy
 from mailings.models import Mailing
@@ -29,10 +29,11 @@ class Turns:
         """How many more requests of each may be in flight so that all get their equal part of `capacity`."""
         return policy.shares(capacity, [self._in_flight[one.pk] for one in mailings])
 
-    def served(self, mailing: Mailing, got: int, wanted: int) -> None:
+    def served(self, mailing: Mailing, begun: int, *, had_all: bool) -> None:
+        """So many of its requests begin; `had_all`: as many messages as wanted were due."""
         self._served_at[mailing.pk] = moment = time.monotonic()
-        self._in_flight[mailing.pk] += got
-        if got < wanted:
+        self._in_flight[mailing.pk] += begun
+        if not had_all:
             self._rests_until[mailing.pk] = moment + RESTED_S
 
     def rest(self, mailing: Mailing) -> None:
@@ -43,6 +44,9 @@ class Turns:
         self._in_flight[mailing_id] -= 1
 
 
-def risk_first(mailings: Iterable[Mailing]) -> list[Mailing]:
-    """The order for a probe: a message that may be sent again is risked before one that would be held."""
-    return sorted(mailings, key=lambda one: one.on_unknown == OnUnknown.HOLD)
+def risk_first(mailings: Iterable[Mailing], chance: Callable[[], float]) -> list[Mailing]:
+    """The order for a probe: a message that may be sent again is risked before one that would be held.
+
+    Among those by chance: a mailing whose messages the gateway cannot take must not be the only one to be tried.
+    """
+    return sorted(mailings, key=lambda one: (one.on_unknown == OnUnknown.HOLD, chance()))
