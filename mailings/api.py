@@ -214,7 +214,7 @@ def duplicate_mailing(request: ApiRequest, mailing_id: Id, body: Duplicate = WHO
     tags=MAILINGS,
 )
 def retry_failed(request: ApiRequest, mailing_id: Id) -> MailingOut:
-    """Puts them back in the queue; very many follow within a minute. 409 when the mailing sends nothing more:
+    """Puts them back in the queue; very many follow in the background. 409 when the mailing sends nothing more:
     then a duplicate with `"only": "not_sent"` writes to them."""
     return one(operations.retry_failed(request.auth, mailing_id).mailing)
 
@@ -228,7 +228,7 @@ def retry_failed(request: ApiRequest, mailing_id: Id) -> MailingOut:
 def decide_about_unknown(request: ApiRequest, mailing_id: Id, body: UnknownIn) -> MailingOut:
     """They may have been sent: `resend` them with the same ids, or count them as `sent` or as `failed`.
 
-    All of the mailing's, or those named; very many follow within a minute. Whom somebody else decided about a
+    All of the mailing's, or those named; very many follow in the background. Whom somebody else decided about a
     moment ago is passed over. 422 when messages of other mailings are named; 409 when one is named that was
     never in doubt, and for `resend` when the mailing sends nothing more. After a refusal nothing has changed.
     """

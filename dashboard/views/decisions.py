@@ -108,7 +108,8 @@ def _told(decision: Decision, decided: Decided) -> str:
 
 def following(decided: Decided) -> list[str]:
     """What is still on its way, if anything is."""
-    if not decided.following:
+    left = decided.following
+    if not left:
         return []
-    text = ngettext("%(count)s more follows", "%(count)s more follow within a minute", decided.following)
-    return [text % {"count": progress.number(decided.following)}]
+    text = ngettext("%(count)s more follows in the background", "%(count)s more follow in the background", left)
+    return [text % {"count": progress.number(left)}]
