@@ -9,7 +9,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailings import clock, policy, queries
+from mailings import clock, queries, windows
 from mailings.breaker import Flow
 from mailings.models import Gateway, Mailing, MailingState, MessageState, PauseReason
 from mailings.operations import OVER, STARTED
@@ -120,10 +120,10 @@ class ZoneClock:
 def zone_clocks(mailing: Mailing, zones: list[str], now: datetime) -> list[ZoneClock]:
     """The zones of a mailing from east to west; a zone that this machine does not know has no clock."""
     clocks = []
-    for zone in filter(policy.is_known, zones):
+    for zone in filter(windows.is_known, zones):
         local = now.astimezone(ZoneInfo(zone))
-        opens = policy.opens_at(mailing.window, zone, now) or now
-        is_open = policy.is_open(mailing.window, zone, now)
+        opens = windows.opens_at(mailing.window, zone, now) or now
+        is_open = windows.is_open(mailing.window, zone, now)
         clocks.append(ZoneClock(zone, local, is_open, opens.astimezone(ZoneInfo(zone))))
     return sorted(clocks, key=lambda one: (-(one.local.utcoffset() or timedelta(0)), one.zone))
 
@@ -161,8 +161,8 @@ def _running(row: Row, zones: list[str], now: datetime) -> str:
     mailing = row.mailing
     if not mailing.audience_is_whole:
         return _("It is running: recipients are being added and the first are being written to.")
-    opened = policy.open_zones(mailing.window, zones, now)
-    openings = [opens for zone in zones if (opens := policy.opens_at(mailing.window, zone, now)) is not None]
+    opened = windows.open_zones(mailing.window, zones, now)
+    openings = [opens for zone in zones if (opens := windows.opens_at(mailing.window, zone, now)) is not None]
     if openings and not opened:
         first = min(openings)
         return _("It is running, but the window is closed everywhere; it opens next at %(time)s.") % {

@@ -18,7 +18,6 @@ from accounts.roles import Role, allows
 from clients import phones
 from dashboard import progress
 from dashboard.wording import CAUSES, OUTCOMES, TONES
-from mailings import policy
 from mailings.breaker import Flow
 from mailings.gateway import Cause, Kind
 from mailings.models import FLOW_SENTENCES, STATE_SENTENCES, FlowChoice, MailingState, MessageReason, MessageState
@@ -153,7 +152,7 @@ def phones_for(text: str, person: User) -> str:
 @register.simple_tag
 def clock_in(zone: str) -> SafeString:
     """What time it is there now; nothing for a zone that this machine does not know."""
-    if not policy.is_known(zone):
+    if not windows.is_known(zone):
         return SafeString("")
     return _moment(timezone.now().astimezone(ZoneInfo(zone)), "H:i")
 

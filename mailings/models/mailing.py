@@ -7,7 +7,8 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
-from mailings.policy import OnUnknown, Window
+from mailings.policy import OnUnknown
+from mailings.windows import Window
 
 TEXT_LENGTH = 1600
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from clients.models import Client
-from mailings import placeholders, policy, tally
+from mailings import placeholders, tally, windows
 from mailings.gateway import BEGIN_MARGIN_S
 from mailings.models import Mailing, MailingState, Message
 from mailings.policy import Job, OnUnknown, Reason, State, Traits
@@ -83,9 +83,9 @@ def _claimable_zones(mailing: Mailing, now: datetime) -> list[str]:
 
 def _only_open(mailing: Mailing, zones: list[str], now: datetime) -> list[str]:
     """Those that may be written to, and not only for the next moment."""
-    opened = policy.open_zones(mailing.window, zones, now)
+    opened = windows.open_zones(mailing.window, zones, now)
     soon = now + timedelta(seconds=BEGIN_MARGIN_S)
-    return [zone for zone in opened if policy.is_open(mailing.window, zone, soon)]
+    return [zone for zone in opened if windows.is_open(mailing.window, zone, soon)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _take(mailing: Mailing, rows: Sequence[_Due], *, token: int, until: datetime
     for row in rows:
         changes.leave((mailing.pk, State.QUEUED, Reason(row.reason)), row.traits)
     tally.add(changes, now)
-    closing = policy.closings(mailing.window, {row.timezone for row in rows}, now)
+    closing = windows.closings(mailing.window, {row.timezone for row in rows}, now)
     return [
         Job(
             id=row.id,

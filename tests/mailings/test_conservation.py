@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from accounts.journal import SERVICE
 from clients import operations as directory
 from clients.models import Client
-from mailings import audience, clock, operations, policy, queries, queue, tally
+from mailings import audience, clock, operations, policy, queries, queue, tally, windows
 from mailings.gateway import Cause
 from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.operations import NoMatches
@@ -188,7 +188,7 @@ class Vestnik(RuleBasedStateMachine):
         assert client is not None
         assert client.opted_out_at is None
         assert (client.phone, client.timezone) == (job.phone, message.timezone)
-        assert policy.is_open(mailing.window, client.timezone, now)
+        assert windows.is_open(mailing.window, client.timezone, now)
         if mailing.on_unknown == "hold":
             doubtful = "unknown" in message.attempt_log.values_list("outcome", flat=True)
             assert not doubtful or job.strikes or job.id in self.sent_again

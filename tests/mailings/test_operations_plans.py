@@ -14,8 +14,8 @@ from mailings import clock, operations, queue
 from mailings.models import TEXT_LENGTH, Mailing, MailingState, Message
 from mailings.operations import NoMatches, Overdue
 from mailings.plans import Plan, plan_of
-from mailings.policy import Window
 from mailings.refusals import Refused
+from mailings.windows import Window
 from tests.makers import make_client, make_clients, make_jobs, make_mailing, make_plan, make_running_mailing
 
 pytestmark = pytest.mark.django_db

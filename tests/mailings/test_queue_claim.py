@@ -11,7 +11,8 @@ from clients.models import Client
 from mailings import clock, operations, policy, queue, tally
 from mailings.gateway import Cause
 from mailings.models import Mailing, MailingZone, Message
-from mailings.policy import OnUnknown, Reason, State, Verdict, Window, is_open
+from mailings.policy import OnUnknown, Reason, State, Verdict
+from mailings.windows import Window, is_open
 from tests.makers import (
     LEASE_S,
     make_client,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from clients.models import ZONES
-from mailings.policy import Window, closes_at, is_known, is_open, open_zones, opens_at
+from mailings.windows import Window, closes_at, is_known, is_open, open_zones, opens_at
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 FIRST_DAY, DAYS = datetime(2026, 1, 1, tzinfo=UTC), 730
