@@ -108,7 +108,8 @@ def encode(request: Request) -> bytes:
 def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Outcome:
     """What a complete answer means: the outcome table of docs/reliability.md. Pure.
 
-    `body` may be longer than the limit by one byte: that says it was cut.
+    `body` may be longer than the limit by one byte: that says it was cut. A time that is told is reckoned by the
+    gateway's clock, where it shows it; ours may be wrong.
     """
     detail = excerpt(body[: 4 * EXCERPT_LENGTH].decode("utf-8", "replace"))
     if status == 200:
@@ -116,7 +117,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
         return Outcome(
             Kind.SENT if good else Kind.UNKNOWN, Cause.ACCEPTED if good else Cause.OFF_CONTRACT, 200, detail
         )
-    told = retry_after(headers.get("Retry-After"), now=now)
+    told = retry_after(headers.get("Retry-After"), now=_date(headers.get("Date", "")) or now)
     if status == 429 or (status == 503 and told is not None):
         return Outcome(Kind.NOT_SENT, Cause.THROTTLED, status, detail, told or 0.0)
     if status in (401, 403):
@@ -154,14 +155,17 @@ def retry_after(header: str | None, *, now: datetime) -> float | None:
     text = header.strip()
     if text.isascii() and text.isdigit():
         return float(min(int(text.lstrip("0")[:6] or 0), RETRY_AFTER_CAP_S))
+    moment = _date(text)
+    return 0.0 if moment is None else min(max((moment - now).total_seconds(), 0.0), RETRY_AFTER_CAP_S)
+
+
+def _date(text: str) -> datetime | None:
+    """The instant of an HTTP date; None when it is none."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
-        return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - now).total_seconds()
-    return min(max(seconds, 0.0), RETRY_AFTER_CAP_S) if math.isfinite(seconds) else 0.0
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 @dataclass(slots=True)
@@ -303,24 +307,26 @@ class Line:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
         if request.begin_at is not None and moment > request.begin_at + LATE_S:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="it came late to its turn")
-        trip = _Trip()
+        trip, latest_s = _Trip(), min(left_s, begin_s) - BEGIN_MARGIN_S
         _TRIP.set(trip)
         try:
             async with self._session.post(
                 f"{self._url}{request.id}",
                 data=encode(request),
-                timeout=_limits(min(request.timeout_s, left_s), begin_s),
+                timeout=_limits(min(request.timeout_s, left_s), latest_s),
                 allow_redirects=False,
             ) as answer:
                 body = await _first_bytes(answer.content)
                 return judge(answer.status, answer.headers, body, now=datetime.now(UTC))
         except Exception as error:  # noqa: BLE001  an exception nobody listed is an outcome too: unknown, loudly
+            if isinstance(error, TimeoutError) and not trip.left and latest_s < request.timeout_s:
+                return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it was connected")
             return explain(error, left=trip.left)
 
 
-def _limits(total_s: float, begin_s: float) -> aiohttp.ClientTimeout:
+def _limits(total_s: float, connected_s: float) -> aiohttp.ClientTimeout:
     # aiohttp would round what is longer than 5 s up to a whole second: past the end of the mailing
-    return aiohttp.ClientTimeout(total=total_s, connect=min(total_s, begin_s), ceil_threshold=math.inf)
+    return aiohttp.ClientTimeout(total=total_s, connect=min(total_s, connected_s), ceil_threshold=math.inf)
 
 
 async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:

@@ -181,6 +181,14 @@ def test_the_first_512_characters_of_an_answer_are_kept() -> None:
 # -- Retry-After ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("wrong", [timedelta(0), timedelta(hours=-1), timedelta(hours=1)], ids=str)
+def test_a_date_to_wait_for_is_reckoned_by_the_clock_that_told_it(wrong: timedelta) -> None:
+    theirs, until = NOW + wrong, NOW + wrong + timedelta(seconds=60)
+    said = {"Date": format_datetime(theirs, usegmt=True), "Retry-After": format_datetime(until, usegmt=True)}
+
+    assert judge(429, CIMultiDict(said), b"", now=NOW).retry_after_s == 60
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -199,8 +199,17 @@ def test_a_connection_that_comes_after_the_window_is_not_used(ask: Ask) -> None:
     with not_taking() as url:
         outcome = ask(url, make_request(begin_s=0.5))
 
-    assert meaning(outcome) == (Kind.NOT_SENT, Cause.NO_CONNECTION)
+    assert meaning(outcome) == (Kind.NOT_SENT, Cause.NOT_BEGUN)
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("limit", ["left_s", "begin_s"])
+def test_nothing_leaves_over_a_connection_that_comes_in_the_last_moment(ask: Ask, limit: str) -> None:
+    with taking_after(0.3) as (url, received):  # whom the kernel did not answer knocks again after a second
+        outcome = ask(url, make_request(**{limit: 1.2}))
+
+    assert meaning(outcome) == (Kind.NOT_SENT, Cause.NOT_BEGUN)
+    assert received == []
 
 
 def test_no_limit_is_rounded_up(gateway: GatewayProcess) -> None:
@@ -332,3 +341,31 @@ def not_taking() -> Iterator[str]:
             caller.setblocking(False)
             caller.connect_ex(door.getsockname())
         yield f"http://127.0.0.1:{door.getsockname()[1]}"
+
+
+@contextmanager
+def taking_after(seconds: float) -> Iterator[tuple[str, list[bytes]]]:
+    """A server whose queue of callers is full at first; then it answers nobody and keeps what it is told."""
+    received: list[bytes] = []
+    with ExitStack() as stack:
+        door = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        door.settimeout(3)
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(door.getsockname())
+
+        def take() -> None:
+            threading.Event().wait(seconds)
+            with suppress(TimeoutError):
+                while True:
+                    taken = stack.enter_context(door.accept()[0])
+                    taken.settimeout(1)
+                    with suppress(TimeoutError):
+                        if told := taken.recv(100):
+                            received.append(told)
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}", received
+        thread.join()

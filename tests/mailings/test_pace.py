@@ -1,7 +1,9 @@
 """The row that all workers share: the limit's instants, probes, what is noted, what people order."""
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
@@ -14,7 +16,7 @@ from accounts.journal import SERVICE
 from accounts.models import JournalEntry
 from mailings import breaker, clock, pace
 from mailings.breaker import Condition, Flow
-from mailings.gateway import Cause, Kind, Outcome
+from mailings.gateway import LATE_S, Cause, Kind, Outcome
 from mailings.models import Gateway, Pulse
 from mailings.pace import Answer, Grant, Pace
 from mailings.refusals import Refused
@@ -75,7 +77,7 @@ def test_promised_instants_are_one_after_the_other(settings: Settings) -> None:
     first, second = pace.promise(20, 100, now), pace.promise(20, 100, now)
 
     assert (first.number, first.first_at) == (20, now)
-    assert first.pitch == second.pitch == timedelta(seconds=0.0101)
+    assert first.pitch == second.pitch == timedelta(seconds=0.01022)
     assert second.first_at == now + 20 * first.pitch
 
 
@@ -83,9 +85,18 @@ def test_no_instant_is_promised_far_ahead(settings: Settings) -> None:
     settings.GATEWAY_RATE = 100.0
     now = put(Flow.FLOWING)
 
-    assert pace.promise(500, 100, now).number == 75
+    assert pace.promise(500, 100, now).number == 74
     assert pace.promise(500, 100, now).number == 0
     assert Pace().allow(1, now) == pace.NOTHING
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10, 49, 1000])
+def test_in_no_second_a_limit_is_passed_however_late_requests_are(limit: int) -> None:
+    now = put(Flow.FLOWING)
+
+    promised = pace.promise(1, limit, now)
+
+    assert limit * promised.pitch.total_seconds() - LATE_S > 1
 
 
 def test_the_limit_outlives_whoever_asked(settings: Settings) -> None:
@@ -117,7 +128,7 @@ def test_no_two_runs_are_promised_the_same_instant() -> None:
 
     instants = sorted(one.first_at + n * one.pitch for one in promised for n in range(one.number))
     assert len(instants) == 40
-    assert {later - earlier for earlier, later in pairwise(instants)} == {timedelta(seconds=0.0101)}
+    assert {later - earlier for earlier, later in pairwise(instants)} == {timedelta(seconds=0.01022)}
 
 
 @pytest.mark.parametrize(("flow", "pause_s"), [(Flow.BROKEN, 15), (Flow.UNAUTHORISED, 60)])
@@ -213,6 +224,23 @@ def test_told_to_wait_all_wait() -> None:
     assert row.flow == Flow.WAITING
     assert row.until is not None
     assert timedelta(seconds=29) < row.until - clock.now() <= timedelta(seconds=30)
+
+
+def test_of_several_waits_that_are_told_at_once_the_longest_counts() -> None:
+    now = put(Flow.FLOWING)
+    told = iter([30, 600, *[30] * 6])
+    ready = threading.Barrier(8)
+
+    def come_back_together() -> None:
+        come, run = answers([replace(SLOW_DOWN, retry_after_s=next(told))], now), Pace()
+        run.note(come, now)
+        ready.wait()
+        run.judge(come, now)
+
+    at_once(8, come_back_together)
+
+    row = pace.current(now)
+    assert (row.flow, row.until) == (Flow.WAITING, now + timedelta(seconds=600))
 
 
 def test_a_probe_that_gets_through_begins_the_ramp() -> None:
