@@ -18,6 +18,7 @@ from accounts.roles import Role, allows
 from clients import phones
 from dashboard import progress
 from dashboard.wording import CAUSES, OUTCOMES, TONES
+from mailings import windows
 from mailings.breaker import Flow
 from mailings.gateway import Cause, Kind
 from mailings.models import FLOW_SENTENCES, STATE_SENTENCES, FlowChoice, MailingState, MessageReason, MessageState
