@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -44,5 +45,22 @@ def test_making_a_connection_slowly_does_not_spoil_the_measure() -> None:
         seen = clock.now()
     finally:
         connection_created.disconnect(dawdle)
+
+    assert abs(seen - datetime.now(UTC)) < timedelta(seconds=0.2)
+
+
+def test_a_slow_answer_of_the_database_does_not_spoil_the_measure() -> None:
+    slow = [True]
+
+    def dawdle(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        answer = execute(sql, parameters, many, context)
+        if slow and "clock_timestamp" in sql:
+            slow.pop()
+            threading.Event().wait(0.8)
+        return answer
+
+    connection.ensure_connection()
+    with connection.execute_wrapper(dawdle):
+        seen = clock.now()
 
     assert abs(seen - datetime.now(UTC)) < timedelta(seconds=0.2)

@@ -203,10 +203,12 @@ def test_a_connection_that_comes_after_the_window_is_not_used(ask: Ask) -> None:
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("limit", ["left_s", "begin_s"])
-def test_nothing_leaves_over_a_connection_that_comes_in_the_last_moment(ask: Ask, limit: str) -> None:
+@pytest.mark.parametrize(("left_s", "begin_s"), [(1.2, 60), (60, 1.2)], ids=["end", "window"])
+def test_nothing_leaves_over_a_connection_that_comes_in_the_last_moment(
+    ask: Ask, left_s: float, begin_s: float
+) -> None:
     with taking_after(0.3) as (url, received):  # whom the kernel did not answer knocks again after a second
-        outcome = ask(url, make_request(**{limit: 1.2}))
+        outcome = ask(url, make_request(left_s=left_s, begin_s=begin_s))
 
     assert meaning(outcome) == (Kind.NOT_SENT, Cause.NOT_BEGUN)
     assert received == []
