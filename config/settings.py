@@ -151,6 +151,8 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        # a process that stands still in the middle of a transaction must not hold its rows from the others
+        "options": "-c idle_in_transaction_session_timeout=10s",
         **_database.get("OPTIONS", {}),
     }
 else:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from os import kill
 from pathlib import Path
 from types import TracebackType
 
@@ -76,6 +78,9 @@ class WorkerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for pid in [self.process.pid, *children(self.process.pid), *self.children()]:
+            with suppress(ProcessLookupError):
+                kill(pid, signal.SIGCONT)  # one that stands still would not hear that it is to stop
         try:
             self.stop()
         finally:
