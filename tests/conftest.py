@@ -41,9 +41,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _depends_on_database(item: pytest.Item) -> bool:
     """pytest-django refuses the database to a test without one of these; processes have their own way to it.
 
-    In a browser it is looks and scripts that are tested: what the pages say is tested without one, on both.
+    In a browser it is looks and scripts that are tested: what the pages say is tested without one, on both. The
+    launcher starts databases of its own.
     """
-    if item.get_closest_marker("browser"):
+    if item.get_closest_marker("browser") or item.path.parent.name == "launcher":
         return False
     fixtures = set(getattr(item, "fixturenames", ()))
     marked = item.get_closest_marker("django_db") or item.get_closest_marker("processes")

@@ -28,8 +28,8 @@ TESTS = {
 }
 # real processes, which mostly wait: many at once, but after all else, which would take their time away
 FAULTS = {
-    "sqlite": [*SPREAD, "3", "tests/faults"],
-    "postgresql": [*SPREAD, "3", "tests/faults", "--second-database"],
+    "sqlite": [*SPREAD, "2", "tests/faults"],
+    "postgresql": [*SPREAD, "4", "tests/faults", "--second-database"],
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

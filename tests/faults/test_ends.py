@@ -51,7 +51,7 @@ def test_nothing_is_sent_after_an_end_in_mid_flow(stage: Stage) -> None:
 def test_eleven_zones_close_one_after_another_and_none_is_late(stage: Stage) -> None:
     """The doors know windows by the minute; the engine does not mind a second, so that it is seen eleven times."""
     for number, zone in enumerate(ELEVEN):
-        stage.clients(100, zones=(zone,), tag=zone, first=FIRST_PHONE + 1_000 * number)
+        stage.clients(300, zones=(zone,), tag=zone, first=FIRST_PHONE + 1_000 * number)
     stage.gateway.control(latency="200ms")
     stage.worker(GATEWAY_CONCURRENCY="11")
 
