@@ -31,6 +31,7 @@ LINGER_S = 0.01
 LEASE_MARGIN_S = 20.0
 # outcomes that cannot be written, because the database is away, are kept so long
 KEPT_S = 3600.0
+RESERVED_PART = 20
 DECIDED = (Kind.SENT, Kind.REFUSED)
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
@@ -146,17 +147,25 @@ class _Run:
             return 0
         if grant.probe_until is not None:
             return self._probe(mailings, grant, now)
+        common = min(grant.number, free - self._reserve)
         claimed = 0
         hungry: list[Mailing] = []
         for mailing, share in zip(mailings, self._turns.shares(mailings, self.line.capacity), strict=True):
-            wanted = min(share, grant.number - claimed)
+            wanted = min(share, common - claimed)
             got = self._claim_from(mailing, wanted, grant, now)
             claimed += got
             if got == wanted:
                 hungry.append(mailing)
         for mailing in hungry if len(mailings) > 1 else []:
-            claimed += self._claim_from(mailing, grant.number - claimed, grant, now)
+            claimed += self._claim_from(mailing, common - claimed, grant, now)
+        for mailing in self._turns.waiting(mailings):
+            claimed += self._claim_from(mailing, min(1, grant.number - claimed), grant, now)
         return claimed
+
+    @property
+    def _reserve(self) -> int:
+        """Places for one message each of mailings with none in flight: what hangs must not delay their start."""
+        return self.line.capacity // RESERVED_PART
 
     def _probe(self, mailings: Sequence[Mailing], grant: Grant, now: datetime) -> int:
         for mailing in risk_first(mailings, random.random):
@@ -253,7 +262,13 @@ class _Run:
 
     def _answer(self, delivery: Delivery) -> Answer:
         is_probe = delivery.request in self._probes
-        return Answer(delivery.outcome, clock.instant(delivery.began_at), delivery.duration_s, is_probe=is_probe)
+        return Answer(
+            delivery.outcome,
+            clock.instant(delivery.began_at),
+            delivery.duration_s,
+            is_probe=is_probe,
+            mailing_id=self._jobs[delivery.request].mailing_id,
+        )
 
     def _held(self, deliveries: Sequence[Delivery]) -> set[int]:
         """The mailings whose unclear messages are held, as of now: a person may have said so in the meantime."""

@@ -370,14 +370,16 @@ def knock(*, url: str, token: str, timeout_s: float) -> Outcome:
 
 def _knock(url: str, token: str, timeout_s: float) -> Outcome:
     try:
-        with requests.post(
-            f"{url}/send/0",
-            json={},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=timeout_s,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy and no .netrc: as messages are sent
+            answer = session.post(
+                f"{url}/send/0",
+                json={},
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=timeout_s,
+                allow_redirects=False,
+                stream=True,
+            )
             body = answer.raw.read(BODY_LIMIT + 1)
             return judge(answer.status_code, answer.headers, body, now=datetime.now(UTC))
     except requests.ReadTimeout as error:

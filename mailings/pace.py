@@ -5,7 +5,7 @@ claimed, and tells with `Pace.note` and `Pace.judge` what came back; people stop
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -20,8 +20,9 @@ from accounts.journal import SERVICE, Actor, record
 from config.logs import logger
 from mailings import bell, breaker, clock
 from mailings.breaker import Condition, Evidence, Flow, News
-from mailings.gateway import EXCERPT_LENGTH, LATE_S, Outcome
+from mailings.gateway import EXCERPT_LENGTH, LATE_S, Cause, Kind, Outcome
 from mailings.models import Gateway, Pulse
+from mailings.policy import RECENT
 from mailings.refusals import Refused
 
 # instants are promised this far ahead, or a little more when many ask at once: a killed run wastes them, a pause
@@ -73,6 +74,7 @@ class Answer:
     began_at: datetime
     duration_s: float
     is_probe: bool = False
+    mailing_id: int = 0
 
 
 class Pace:
@@ -81,6 +83,8 @@ class Pace:
     def __init__(self) -> None:
         self._row: Gateway | None = None
         self._read_at = self._judged_at = float("-inf")
+        # of each mailing: when its last answers were noted, and whether the gateway decided on the message
+        self._decided: defaultdict[int, deque[tuple[datetime, bool]]] = defaultdict(lambda: deque(maxlen=RECENT))
 
     def allow(self, wanted: int, now: datetime) -> Grant:
         """How many messages may be claimed, up to `wanted`. What is claimed under a limit needs a `promise`."""
@@ -98,19 +102,35 @@ class Pace:
 
     def note(self, answers: Sequence[Answer], now: datetime) -> None:
         """Counts what came back. Call it in the transaction that writes the outcomes."""
-        counted = Counter((*_bucket(answer), self._speaks(answer)) for answer in answers)
+        for answer in answers:
+            is_decided = answer.outcome.kind in (Kind.SENT, Kind.REFUSED)
+            self._decided[answer.mailing_id].append((now, is_decided))
+        well = self._well(now)
+        counted = Counter((*_bucket(answer), self._speaks(answer, well)) for answer in answers)
         Pulse.objects.bulk_create(_pulses(counted, now))
 
-    def _speaks(self, answer: Answer) -> bool | None:
-        """Whether it speaks against the gateway; what began before the present condition says nothing about it."""
+    def _well(self, now: datetime) -> set[int]:
+        """The mailings that the gateway decided on most of whose messages lately."""
+        since = now - timedelta(seconds=breaker.WATCHED_S)
+        lately = {key: [good for at, good in found if at > since] for key, found in self._decided.items()}
+        return {key for key, found in lately.items() if 2 * sum(found) > len(found)}
+
+    def _speaks(self, answer: Answer, well: set[int]) -> bool | None:
+        """Whether it speaks against the gateway.
+
+        What began before the present condition says nothing about it. Nor does an unclear answer in a mailing
+        whose messages fare ill while those of another fare well: it is the mailing's.
+        """
         if answer.began_at < self._current().since and not answer.is_probe:
+            return None
+        if answer.outcome.kind is Kind.UNKNOWN and well and answer.mailing_id not in well:
             return None
         return breaker.is_trouble(answer.outcome, answer.duration_s, settings.GATEWAY_TIMEOUT)
 
     def judge(self, answers: Sequence[Answer], now: datetime) -> None:
         """Draws the consequences of what was noted: break, wait, stop, or come back."""
         probe = next((answer.outcome for answer in answers if answer.is_probe), None)
-        heard = breaker.news((answer.outcome for answer in answers), probe=probe)
+        heard = breaker.news((answer.outcome for answer in answers if not self._is_outdated(answer)), probe=probe)
         if not heard.is_any or (heard.can_wait and monotonic() - self._judged_at < JUDGED_S):
             return
         self._judged_at = monotonic()
@@ -119,6 +139,11 @@ class Pace:
             with transaction.atomic():  # several runs may hear at once: of two waits that are told, none is lost
                 row = _locked(now)
                 self._row = _move(row, _after_news(row, heard, now), now)
+
+    def _is_outdated(self, answer: Answer) -> bool:
+        """A token that was refused before the present condition may have been mended since."""
+        refused = answer.outcome.cause is Cause.UNAUTHORISED and not answer.is_probe
+        return refused and answer.began_at < self._current().since
 
     def _current(self) -> Gateway:
         settled = self._row is not None and self._row.flow == Flow.FLOWING and not settings.GATEWAY_RATE

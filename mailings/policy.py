@@ -77,7 +77,7 @@ STATE_OF = {
     Reason.CLIENT_DELETED: State.CANCELLED,
     Reason.CLIENT_OPTED_OUT: State.CANCELLED,
 }
-# who was surely not written to; what is unknown may have been sent
+# who is not known to have got it, though a failed one may have had an attempt without a clear answer
 NOT_SENT = (State.FAILED, State.EXPIRED, State.CANCELLED)
 
 

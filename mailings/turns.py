@@ -29,6 +29,12 @@ class Turns:
         """How many more requests of each may be in flight so that all get their equal part of `capacity`."""
         return policy.shares(capacity, [self._in_flight[one.pk] for one in mailings])
 
+    def waiting(self, mailings: Iterable[Mailing]) -> list[Mailing]:
+        """Those of them with nothing in flight, which may have something due."""
+        moment = time.monotonic()
+        free = (one for one in mailings if not self._in_flight[one.pk])
+        return [one for one in free if self._rests_until.get(one.pk, 0.0) <= moment]
+
     def served(self, mailing: Mailing, begun: int, *, had_all: bool) -> None:
         """So many of its requests begin; `had_all`: as many messages as wanted were due."""
         self._served_at[mailing.pk] = moment = time.monotonic()

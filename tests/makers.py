@@ -1,16 +1,17 @@
 """Clients, mailings and jobs for tests: honest defaults, made by the same verbs that doors call."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 from accounts.journal import SERVICE
 from clients import operations as directory
 from clients.models import Client
-from mailings import audience, clock, operations, queue
+from mailings import audience, clock, operations, pace, queue
+from mailings.breaker import Flow
 from mailings.gateway import Cause, Kind, Outcome
-from mailings.models import Mailing
+from mailings.models import Gateway, Mailing
 from mailings.plans import Plan
 from mailings.policy import Job, Verdict
 from mailings.queue import Settlement
@@ -96,3 +97,13 @@ KIND_OF = {
     Cause.WORKER_LOST: Kind.UNKNOWN,
     Cause.BUG: Kind.UNKNOWN,
 }
+
+
+def put_gateway(flow: Flow, *, until_s: float | None = None, level: float = 0.0) -> datetime:
+    """Sets the row as if it had been so for a minute; the present instant."""
+    now = clock.now()
+    until = None if until_s is None else now + timedelta(seconds=until_s)
+    pace.current(now)
+    since = now - timedelta(minutes=1)
+    Gateway.objects.update(flow=flow, since=since, until=until, level=level, next_at=since)
+    return now

@@ -17,6 +17,9 @@ NUMBER = 10
 # where a hand is stopped, and whether its requests were with the gateway then
 POINTS = {"claimed": False, "answered": True, "settling": True, "settled": True}
 HELD = ("answered", "settling")
+# settling: it is written and not committed, and the rows are held
+BEFORE = {"claimed": "sending", "answered": "sending", "settling": "sending", "settled": "sent"}
+SETTLED = {"claimed": "sent", "answered": "unknown", "settling": "unknown", "settled": "sent"}
 
 
 def tree(worker: WorkerProcess) -> list[int]:
@@ -66,19 +69,9 @@ def test_a_worker_stopped_for_longer_than_its_lease_changes_and_sends_nothing(
     for worker in frozen.values():
         assert worker.stop() in (0, 70)
 
-    assert before == {
-        "claimed": {"sending": NUMBER},
-        "answered": {"sending": NUMBER},
-        "settling": {"sending": NUMBER},  # written, and not committed: it holds the rows
-        "settled": {"sent": NUMBER},
-    }
+    assert before == {point: {state: NUMBER} for point, state in BEFORE.items()}
     assert asked_before == NUMBER * sum(POINTS.values())
-    assert settled == {
-        "claimed": {"sent": NUMBER},
-        "answered": {"unknown": NUMBER},
-        "settling": {"unknown": NUMBER},
-        "settled": {"sent": NUMBER},
-    }
+    assert settled == {point: {state: NUMBER} for point, state in SETTLED.items()}
     assert {point: states(mailing) for point, mailing in mailings.items()} == settled
     assert len(stage.gateway.journal()) == requests + NUMBER
     lost = Attempt.objects.filter(cause="worker_lost").values_list("message__mailing", flat=True)

@@ -221,6 +221,27 @@ def test_two_mailings_share_a_limit(gateway: GatewayProcess, settings: Settings)
     assert 12 <= order[:40].count(first.pk) <= 28
 
 
+def test_a_mailing_that_hangs_does_not_keep_another_from_its_start(
+    gateway: GatewayProcess, settings: Settings
+) -> None:
+    settings.GATEWAY_CONCURRENCY = 40
+    make_clients(60)
+    hanging = make_running_mailing()
+    gateway.control(poison={str(id_): "hang" for id_ in hanging.messages.values_list("id", flat=True)})
+    late: list[Mailing] = []
+
+    def launch_another_then() -> bool:
+        if not late and gateway.stats()["in_flight"] >= 38:
+            make_clients(3, tag="late")
+            late.append(make_running_mailing(tags=("late",)))
+        return bool(late) and late[0].messages.filter(state=State.SENT).count() == 3
+
+    run(stopping=launch_another_then)
+
+    assert by_state(late[0]) == {State.SENT: 3}
+    assert set(hanging.messages.values_list("state", flat=True)) <= {State.QUEUED, State.SENT}
+
+
 def test_a_stopped_run_claims_nothing_more_and_leaves_nothing_in_doubt(
     gateway: GatewayProcess, settings: Settings
 ) -> None:

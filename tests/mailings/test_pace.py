@@ -15,11 +15,11 @@ from pytest_django.fixtures import Settings
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
 from mailings import breaker, clock, pace
-from mailings.breaker import Condition, Flow
+from mailings.breaker import Flow
 from mailings.gateway import LATE_S, Cause, Kind, Outcome
 from mailings.models import Gateway, Pulse
 from mailings.pace import Answer, Grant, Pace
-from mailings.refusals import Refused
+from tests.makers import put_gateway as put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Granted = TypeVar("Granted")
@@ -33,16 +33,6 @@ SLOW_DOWN = Outcome(Kind.NOT_SENT, Cause.THROTTLED, 429, retry_after_s=30)
 def _limits(settings: Settings) -> None:
     settings.GATEWAY_TIMEOUT = 10.0
     settings.GATEWAY_RATE = 0.0
-
-
-def put(flow: Flow, *, until_s: float | None = None, level: float = 0.0) -> datetime:
-    """Sets the row as if it had been so for a minute; the present instant."""
-    now = clock.now()
-    until = None if until_s is None else now + timedelta(seconds=until_s)
-    pace.current(now)
-    since = now - timedelta(minutes=1)
-    Gateway.objects.update(flow=flow, since=since, until=until, level=level, next_at=since)
-    return now
 
 
 def answers(outcomes: Sequence[Outcome], now: datetime, *, probe: bool = False) -> list[Answer]:
@@ -298,91 +288,40 @@ def test_old_counts_are_forgotten() -> None:
     assert not Pulse.objects.exists()
 
 
-@pytest.mark.parametrize("flow", [flow for flow in Flow if flow is not Flow.STOPPED])
-def test_a_person_stops_it_from_every_state(flow: Flow) -> None:
-    put(flow, until_s=1)
-
-    row = pace.stop(SERVICE, reason="maintenance")
-
-    assert (row.flow, row.detail, row.until) == (Flow.STOPPED, "maintenance", None)
-    assert not pace.may_send(clock.now() + timedelta(days=1))
-    assert Pace().allow(10, clock.now() + timedelta(days=1)) == pace.NOTHING
-    assert JournalEntry.objects.get().verb == "stop"
+def of_mailing(mailing_id: int, outcomes: Sequence[Outcome], now: datetime) -> list[Answer]:
+    return [replace(answer, mailing_id=mailing_id) for answer in answers(outcomes, now)]
 
 
-@pytest.mark.parametrize("flow", [Flow.STOPPED, Flow.WAITING, Flow.BROKEN, Flow.UNAUTHORISED])
-def test_a_person_resumes_it_carefully(flow: Flow) -> None:
-    put(flow, until_s=None if flow is Flow.STOPPED else 100)
+def test_a_mailing_that_fares_ill_while_another_fares_well_says_nothing_about_the_gateway() -> None:
+    now = put(Flow.FLOWING)
+    run = Pace()
 
-    row = pace.resume(SERVICE)
+    for _ in range(10):
+        came = of_mailing(1, [ERROR] * 20, now) + of_mailing(2, [SENT] * 2, now)
+        run.note(came, now)
+        run.judge(came, now)
 
-    assert (row.flow, row.level) == (Flow.RAMPING, breaker.RAMP_FIRST)
-    assert JournalEntry.objects.get().verb == "resume"
+    assert Gateway.objects.get().flow == Flow.FLOWING
 
 
-def test_what_is_so_already_is_refused() -> None:
+def test_two_mailings_that_fare_ill_break_it() -> None:
+    now = put(Flow.FLOWING)
+    run = Pace()
+
+    came = of_mailing(1, [ERROR] * 20, now) + of_mailing(2, [ERROR, ERROR, SENT], now)
+    run.note(came, now)
+    run.judge(came, now)
+
+    assert Gateway.objects.get().flow == Flow.BROKEN
+
+
+def test_a_token_that_was_refused_before_a_person_resumed_is_old_news() -> None:
     put(Flow.STOPPED)
-    with pytest.raises(Refused, match="stopped already"):
-        pace.stop(SERVICE)
-    put(Flow.RAMPING)
-    with pytest.raises(Refused, match="in use"):
-        pace.resume(SERVICE)
-    put(Flow.FLOWING)
-    with pytest.raises(Refused, match="in use"):
-        pace.resume(SERVICE)
+    late = answers([TOKEN], clock.now())
+    pace.resume(SERVICE)
 
+    run, now = Pace(), clock.now()
+    run.note(late, now)
+    run.judge(late, now)
 
-def test_a_check_probes_at_once_what_was_given_up() -> None:
-    put(Flow.BROKEN, until_s=14)
-
-    pace.check(SERVICE)
-
-    assert pace.may_send(clock.now())
-    answered = Outcome(Kind.REFUSED, Cause.REFUSED, 400, "no message in it")
-    assert pace.checked(answered, duration_s=0.1, now=clock.now()).flow == Flow.BROKEN
-
-
-def test_a_check_whose_token_is_taken_brings_it_back() -> None:
-    put(Flow.UNAUTHORISED, until_s=50)
-    pace.check(SERVICE)
-
-    row = pace.checked(Outcome(Kind.REFUSED, Cause.REFUSED, 400, "no"), duration_s=0.25, now=clock.now())
-
-    assert row.flow == Flow.RAMPING
-    assert row.check_outcome == {
-        "kind": "refused", "cause": "refused", "http_status": 400, "detail": "no", "retry_after_s": 0.0,
-        "duration_ms": 250,
-    }  # fmt: skip
-    assert row.check_asked_at is not None
-    assert row.checked_at is not None
-    assert row.check_asked_at <= row.checked_at
-
-
-def test_a_check_that_fails_is_kept_and_changes_nothing() -> None:
-    put(Flow.FLOWING)
-
-    row = pace.checked(ERROR, duration_s=0.25, now=clock.now())
-
-    assert (row.flow, (row.check_outcome or {})["http_status"]) == (Flow.FLOWING, 500)
-
-
-def test_a_check_with_a_refused_token_stops_all() -> None:
-    put(Flow.FLOWING)
-
-    assert pace.checked(TOKEN, duration_s=0.25, now=clock.now()).flow == Flow.UNAUTHORISED
-
-
-def test_a_check_of_what_a_person_stopped_only_tells() -> None:
-    put(Flow.STOPPED)
-
-    row = pace.checked(SENT, duration_s=0.25, now=clock.now())
-
-    assert (row.flow, (row.check_outcome or {})["http_status"]) == (Flow.STOPPED, 200)
-
-
-def test_the_row_reads_as_its_condition() -> None:
-    now = put(Flow.RAMPING, until_s=1, level=20)
-
-    assert pace.condition(Gateway.objects.get()) == Condition(
-        Flow.RAMPING, now - timedelta(minutes=1), now + timedelta(seconds=1), 20
-    )
+    assert Gateway.objects.get().flow == Flow.RAMPING
