@@ -32,19 +32,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--second-database"):
-        return
-    config.hook.pytest_deselected(items=[item for item in items if not _depends_on_database(item)])
-    items[:] = filter(_depends_on_database, items)
+    is_second = config.getoption("--second-database")
+    unwanted = {item for item in items if not (_is_for_this_database(item) and (not is_second or _depends(item)))}
+    if unwanted:
+        config.hook.pytest_deselected(items=list(unwanted))
+        items[:] = [item for item in items if item not in unwanted]
 
 
-def _depends_on_database(item: pytest.Item) -> bool:
+def _is_for_this_database(item: pytest.Item) -> bool:
+    on_server = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
+    return on_server or item.get_closest_marker("postgresql") is None
+
+
+def _depends(item: pytest.Item) -> bool:
     """pytest-django refuses the database to a test without one of these; processes have their own way to it.
 
-    In a browser it is looks and scripts that are tested: what the pages say is tested without one, on both. The
-    launcher starts databases of its own.
+    In a browser it is looks and scripts that are tested: what the pages say is tested without one, on both.
     """
-    if item.get_closest_marker("browser") or item.path.parent.name == "launcher":
+    if item.get_closest_marker("browser") or item.get_closest_marker("once"):
         return False
     fixtures = set(getattr(item, "fixturenames", ()))
     marked = item.get_closest_marker("django_db") or item.get_closest_marker("processes")

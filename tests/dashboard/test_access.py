@@ -16,6 +16,7 @@ from dashboard import access, urls
 from mailings.models import Mailing, Message
 from tests.makers import make_running_mailing
 
+pytestmark = pytest.mark.once
 FOR_EVERYBODY = {"set_theme"}
 FRAGMENT = {"HX-Request": "true"}
 

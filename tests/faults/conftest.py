@@ -60,8 +60,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_wanted(item: pytest.Item, *, is_long: bool) -> bool:
     engine = str(settings.DATABASES["default"]["ENGINE"])
-    if item.get_closest_marker("postgresql") and not engine.endswith("postgresql"):
-        return False
     if item.get_closest_marker("long_on_sqlite") and not is_long and engine.endswith("sqlite3"):
         return False
     return is_long or item.get_closest_marker("long") is None

@@ -13,7 +13,7 @@ import pytest
 from deploy.launcher.processes import Keeper, Program, members
 from deploy.launcher.speech import Trouble
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.once]
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOR_EVER = "import time; time.sleep(600)"
 

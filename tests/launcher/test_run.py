@@ -19,7 +19,7 @@ from deploy.launcher.processes import members
 from tests import databases
 from tests.postgres import free_port
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.once, pytest.mark.timeout(240)]
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEFT_OUT = (".venv", "var", ".git", ".env", "tests", "docs", "__pycache__", ".*_cache", ".hypothesis")
 OURS = ("VESTNIK_", "DJANGO_", "SECRET_", "DATABASE_", "GATEWAY_", "LOG_", "PYTEST_")
