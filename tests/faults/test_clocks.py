@@ -18,7 +18,14 @@ pytestmark = [
 ODD = ("-m", "tests.faults.odd_worker")
 
 
-@pytest.mark.parametrize("hours", [("1",), ("-1",), ("1", "-1", "0")], ids=["ahead", "behind", "all at odds"])
+@pytest.mark.parametrize(
+    "hours",
+    [
+        pytest.param(("1",), id="ahead", marks=pytest.mark.long),
+        pytest.param(("-1",), id="behind", marks=pytest.mark.long),
+        pytest.param(("1", "-1", "0"), id="all at odds"),
+    ],
+)
 def test_a_wrong_clock_makes_nothing_early_or_late_or_double(stage: Stage, hours: tuple[str, ...]) -> None:
     stage.clients(1_000, zones=("Etc/UTC",))
     stage.gateway.control(latency="200ms")

@@ -17,6 +17,7 @@ WORKERS = 3
 RECOVERED_S = 40.0
 
 
+@pytest.mark.long_on_sqlite
 def test_kills_at_random_lose_nobody_and_repeat_nothing_without_reason(stage: Stage, tmp_path: Path) -> None:
     stage.clients(500)
     stage.gateway.control(latency="300ms-600ms")
