@@ -149,7 +149,7 @@ class Clock:
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
         self._seen_at = self._folded_at = float("-inf")
-        self._away_at = time.monotonic()  # as far as this process knows
+        self._away_at = float("-inf")  # when this process last met no database
         self._broker = get_broker()
 
     def tick(self) -> None:
