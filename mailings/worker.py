@@ -43,6 +43,7 @@ LAST_TASKS_S = 15.0
 # after the database was away, runs get so long to write what they kept before leases that passed are recovered
 RETURN_S = 8.0
 RECYCLED, TIMED_OUT = -2, 0
+NEVER = float("-inf")
 
 log = logger(__name__)
 
@@ -146,10 +147,10 @@ class Clock:
     Every step is a conditional update, so any number of workers may tick.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, away_at: float = NEVER) -> None:
         self.id = uuid.uuid4().hex
-        self._seen_at = self._folded_at = float("-inf")
-        self._away_at = float("-inf")  # when this process last met no database
+        self._seen_at = self._folded_at = NEVER
+        self._away_at = away_at  # when the database was last known to be away
         self._broker = get_broker()
 
     def tick(self) -> None:
@@ -248,16 +249,18 @@ def ensure_schedules() -> None:
             another.delete()
 
 
-def wait_for_the_database() -> None:
-    """Returns when it answers. One that answers with an error of another kind is somebody's to mend."""
+def wait_for_the_database() -> bool:
+    """Returns when it answers: whether it was away. One that answers with another error is somebody's to mend."""
+    was_away = False
     while True:
         try:
             connection.ensure_connection()
         except (OperationalError, InterfaceError) as error:
             log.warning("database away", error=brief(error))
+            was_away = True
             time.sleep(1)
         else:
-            return
+            return was_away
 
 
 def spare_the_collector() -> None:
@@ -272,13 +275,13 @@ def run() -> int:
     """Runs until SIGTERM or SIGINT (returns 0), or until the cluster is lost (70: start it again)."""
     os.register_at_fork(after_in_child=die_with_parent)
     spare_the_collector()  # before the fork, so that the hands have it too
-    wait_for_the_database()
+    was_away = wait_for_the_database()
     ensure_schedules()
     caches.close_all()
     connections.close_all()  # the children must not share a connection with this process
     cluster = HardenedCluster()
     cluster.start()
-    clock_ = Clock()
+    clock_ = Clock(away_at=time.monotonic() if was_away else NEVER)
     log.info("worker started", worker=clock_.id)
     while not cluster.stop_wanted and not cluster.is_lost:
         began = time.monotonic()
