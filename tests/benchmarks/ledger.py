@@ -54,12 +54,14 @@ CHUNK = 2_000  # messages of a mailing in one minute
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Four of its mailings to everyone, by their ids."""
+    """Four of its mailings to everyone, by their ids, and how many clients and messages are really there."""
 
     draft: int
     finished: int
     running: int
     paused: int
+    clients: int
+    messages: int
 
 
 def main() -> None:
@@ -125,11 +127,12 @@ def made_if_needed(options: argparse.Namespace) -> int:
 
 def known() -> Ledger:
     """What `fill` left in the database."""
-    from mailings.models import Mailing
+    from clients.models import Client
+    from mailings.models import Mailing, Message
 
     states = Mailing.objects.filter(state__in=[field.name for field in fields(Ledger)])
     first = dict(states.order_by().values_list("state").annotate(Min("id")))
-    return Ledger(**first)
+    return Ledger(**first, clients=Client.objects.count(), messages=Message.objects.count())
 
 
 def _run(sql: str) -> None:

@@ -37,7 +37,7 @@ def main() -> None:
                 durations.append(timed(partial(service.get, path)))
     times = {path: Times.of(durations) for path, durations in took.items()}
     for name, path in addresses.items():
-        what = f"`numbers`: statistics {name}, {options.messages:,} messages in all"
+        what = f"`numbers`: statistics {name}, {there.messages:,} messages in all"
         what += f", {'SQLite' if options.sqlite else 'PostgreSQL'}"
         ratio = times[path].p95 / times[bare].p95
         print(Figure(what, str(times[path]), f"one mailing {times[bare]}", ratio, "50 ms p95"))

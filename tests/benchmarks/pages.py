@@ -22,14 +22,15 @@ def main() -> None:
     options = _options()
     with running_service(sqlite=options.sqlite, url=options.url, running_workers=0) as service:
         ledger.made_if_needed(options)
+        there = ledger.known()
         console = signed_in(service)
         times = _measure(service, console, _addresses(), options)
     for path, measured in sorted(times.items(), key=lambda entry: -entry[1].p95):
         print(f"{measured!s:>20}  {path}")
     bare, database = times.pop(BARE), "SQLite" if options.sqlite else "PostgreSQL"
     path, slowest = max(times.items(), key=lambda entry: entry[1].p95)
-    what = f"`pages`: the slowest of {len(times)} addresses, `{path}`, {options.clients:,} clients, "
-    what += f"{options.messages:,} messages, {database}"
+    what = f"`pages`: the slowest of {len(times)} addresses, `{path}`, {there.clients:,} clients, "
+    what += f"{there.messages:,} messages, {database}"
     print(Figure(what, str(slowest), f"`{BARE}` {bare}", slowest.p95 / bare.p95, "200 ms p95"))
 
 
