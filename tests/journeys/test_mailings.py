@@ -47,6 +47,22 @@ def test_the_audience_is_counted_while_one_chooses(signed_in: OpenPage) -> None:
     expect(audience.locator(".big-number")).to_have_text("5")
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_buttons_stay_where_they_are_while_the_audience_is_counted(signed_in: OpenPage, width: int) -> None:
+    make_clients(3, tag="vip")
+    make_clients(2, tag="vip", timezone="Asia/Omsk")
+    page = signed_in(width=width)
+    page.goto("/mailings/new")
+    page.get_by_role("checkbox", name=re.compile("vip")).scroll_into_view_if_needed()
+    button = page.get_by_role("button", name="Review and launch")
+    before = button.bounding_box()
+
+    page.get_by_role("checkbox", name=re.compile("vip")).check()
+    expect(page.locator("#audience .big-number")).to_have_text("5")
+
+    assert button.bounding_box() == before
+
+
 def test_the_form_counts_characters_and_fills_windows(signed_in: OpenPage) -> None:
     make_client()
     page = signed_in()
