@@ -1,11 +1,9 @@
 """The gateway as JSON: how it is used, and the verbs of those who look after it."""
 
 from ninja import Router
-from ninja.errors import AuthorizationError
 
-from accounts.journal import Actor
 from accounts.roles import Role
-from config.wire import ApiRequest, answers
+from config.wire import ApiRequest, answers, needs
 from mailings import clock, pace, vitals
 from mailings.models import Gateway
 from mailings.schemas_gateway import GatewayOut, Stop
@@ -18,13 +16,6 @@ def shown(row: Gateway) -> GatewayOut:
     return GatewayOut.of(row, vitals.take(clock.now()))
 
 
-def administrator(request: ApiRequest) -> Actor:
-    """On whose behalf; stopping concerns everybody's mailings."""
-    if not request.auth.may(Role.ADMINISTRATOR):
-        raise AuthorizationError(message=f"This needs the role {Role.ADMINISTRATOR.value}")
-    return request.auth
-
-
 @router.get("", response=answers(200, GatewayOut, write=False), summary="Read the gateway's state")
 def read_gateway(request: ApiRequest) -> GatewayOut:
     """Whether it is used now, why not, and what it answered in the last five minutes."""
@@ -32,18 +23,20 @@ def read_gateway(request: ApiRequest) -> GatewayOut:
 
 
 @router.post("/stop", response=answers(200, GatewayOut, 409, body=True), summary="Stop sending")
+@needs(Role.ADMINISTRATOR)  # stopping concerns everybody's mailings
 def stop_gateway(request: ApiRequest, body: Stop = SILENTLY) -> GatewayOut:
     """Of all mailings, until somebody resumes; what is in flight is recorded. The body may be left out.
 
     Needs an administrator. 409 when it is stopped already.
     """
-    return shown(pace.stop(administrator(request), reason=body.reason))
+    return shown(pace.stop(request.auth, reason=body.reason))
 
 
 @router.post("/resume", response=answers(200, GatewayOut, 409), summary="Resume sending")
+@needs(Role.ADMINISTRATOR)
 def resume_gateway(request: ApiRequest) -> GatewayOut:
     """Whatever held it back, at first slowly. Needs an administrator. 409 when nothing holds the messages back."""
-    return shown(pace.resume(administrator(request)))
+    return shown(pace.resume(request.auth))
 
 
 @router.post("/check", response=answers(200, GatewayOut), summary="Check the gateway now")
