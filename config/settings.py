@@ -10,6 +10,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import environ
@@ -17,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config.logs import logging_config
+from config.proxies import networks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -55,6 +57,20 @@ def zone(name: str, default: str) -> str:
     return value
 
 
+def origin(name: str, default: str) -> tuple[str, str]:
+    """A scheme and a host, perhaps with a port; and the host alone, as in a `Host` header."""
+    value = str(env.str(name, default=default)).rstrip("/")
+    parts = urlsplit(value)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    try:
+        good = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        good = ""
+    if parts.scheme not in ("http", "https") or not host or good != value.lower():
+        raise ImproperlyConfigured(f"{name} must be a scheme and a host, as in https://vestnik.example.com")
+    return good, host
+
+
 DEBUG = env.bool("DEBUG", default=False)
 _local_key = VAR_DIR / "secret_key"
 SECRET_KEY = secret("SECRET_KEY", _local_key.read_text().strip() if _local_key.exists() else "")
@@ -63,8 +79,14 @@ if not SECRET_KEY:
         raise ImproperlyConfigured("SECRET_KEY is not set (./run makes one under var/ for a try-out)")
     SECRET_KEY = "insecure-key-for-debug-only"
 
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Where the service is reached ----------------------------------------------------------------------
+PUBLIC_URL, _public_host = origin("PUBLIC_URL", "http://127.0.0.1:8000")
+HTTPS = PUBLIC_URL.startswith("https://")
+_loopback = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=list(dict.fromkeys([_public_host, *_loopback])))
+CSRF_TRUSTED_ORIGINS = list(dict.fromkeys([PUBLIC_URL, *env.list("CSRF_TRUSTED_ORIGINS", default=[])]))
+TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]))
+API_RATE = positive("API_RATE", 50, zero=True)
 
 INSTALLED_APPS = [
     "dashboard",
@@ -90,6 +112,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.proxies.middleware",
     "config.refusals.rim",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

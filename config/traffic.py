@@ -15,5 +15,5 @@ class TrafficMiddleware(RequestMiddleware):  # type: ignore[misc]  # its types a
 
     @classmethod
     def bind_ip(cls, request: HttpRequest) -> None:
-        """The peer's own address: `X-Forwarded-For` says whatever its sender likes."""
+        """The client's address as `proxies` found it: the package would believe any `X-Forwarded-For`."""
         bind_contextvars(ip=request.META.get("REMOTE_ADDR"))

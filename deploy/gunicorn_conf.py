@@ -8,3 +8,7 @@ graceful_timeout = 25
 keepalive = 5
 # a socket in the home folder that nothing here uses
 control_socket_disable = True
+# config/proxies.py alone decides whom to believe; the server would take the word of anybody on this machine
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""

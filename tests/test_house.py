@@ -146,7 +146,7 @@ def settings_variables() -> set[str]:
         if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
             continue
         name, reader = node.args[0].value, ast.unparse(node.func)
-        is_reader = reader in {"secret", "positive", "zone"} or reader.startswith(("env.", "os.environ"))
+        is_reader = reader in {"secret", "positive", "zone", "origin"} or reader.startswith(("env.", "os.environ"))
         if is_reader and isinstance(name, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", name):
             variables.add(name)
     return variables
