@@ -17,7 +17,7 @@ from clients.operations import Invalid
 from mailings import clock, queue, tally
 from mailings.gateway import Kind
 from mailings.models import Attempt, Errand, Mailing, Message
-from mailings.operations.steps import OVER, STARTED, locked, ring
+from mailings.operations.steps import OVER, STARTED, each, locked, ring
 from mailings.policy import MOVES, Decision
 from mailings.refusals import Refused
 
@@ -138,7 +138,7 @@ def carry_on_errands(now: datetime) -> int:
     steps, until = 0, monotonic() + ERRAND_S
     waiting = list(Errand.objects.order_by("id").values_list("id", flat=True))
     while waiting and monotonic() < until:
-        waiting = [errand_id for errand_id in waiting if _carry_on(errand_id, now)]
+        waiting = each(waiting, lambda errand_id: _carry_on(errand_id, now))
         steps += 1
     return steps
 

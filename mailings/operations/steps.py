@@ -1,7 +1,10 @@
 """The steps that the verbs are made of, and the refusals they share. Only the verbs call them."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeVar
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
@@ -28,6 +31,29 @@ class NoMatches(Exception):
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
+
+
+Thing = TypeVar("Thing")
+
+
+def each(things: Iterable[Thing], step: Callable[[Thing], bool]) -> list[Thing]:
+    """Those for which the step said yes. One that fails keeps no other from its turn.
+
+    Raises what failed as a group when all had their turn; of a database that is away, at once.
+    """
+    done: list[Thing] = []
+    failed: list[Exception] = []
+    for thing in things:
+        try:
+            if step(thing):
+                done.append(thing)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001  # not swallowed: raised below
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("some failed, the others had their turn", failed)
+    return done
 
 
 def visible(mailing_id: int) -> Mailing:

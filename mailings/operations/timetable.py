@@ -1,5 +1,6 @@
 """What happens to mailings by itself: by the clock, and because of what the directory says."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from time import monotonic
 
@@ -9,7 +10,7 @@ from accounts.journal import SERVICE, record
 from config.logs import logger
 from mailings import clock, policy, queries, queue
 from mailings.models import Mailing, MailingState, Message, PauseReason
-from mailings.operations.steps import STARTED, end, put_on_hold, start
+from mailings.operations.steps import STARTED, each, end, put_on_hold, start
 from mailings.policy import Reason, State
 
 CLOSING_S = 0.5
@@ -20,29 +21,31 @@ log = logger(__name__)
 def start_due(now: datetime) -> int:
     """Starts every scheduled mailing whose start has come; one whose end has come too is finished unsent."""
     due = Mailing.objects.filter(state=MailingState.SCHEDULED, starts_at__lte=now).order_by("starts_at", "id")
-    started = 0
-    for mailing_id in list(due.values_list("id", flat=True)):
-        with transaction.atomic():
-            mailing = due.select_for_update(skip_locked=True).filter(pk=mailing_id).first()
-            if mailing is not None:
-                start(mailing, now)
-                started += 1
-    return started
+
+    @transaction.atomic
+    def start_one(mailing_id: int) -> bool:
+        mailing = due.select_for_update(skip_locked=True).filter(pk=mailing_id).first()
+        if mailing is None:
+            return False
+        start(mailing, now)
+        return True
+
+    return len(each(list(due.values_list("id", flat=True)), start_one))
 
 
 def finish_done(now: datetime) -> int:
     """Finishes every started mailing whose end has come or that has no open message left."""
-    finished = 0
-    for mailing_id in list(
-        Mailing.objects.filter(state__in=STARTED).order_by("ends_at", "id").values_list("id", flat=True)
-    ):
-        with transaction.atomic():
-            found = Mailing.objects.select_for_update(skip_locked=True).filter(pk=mailing_id, state__in=STARTED)
-            mailing = found.first()
-            if mailing is not None and (mailing.ends_at <= now or _is_done(mailing)):
-                end(mailing, MailingState.FINISHED, now)
-                finished += 1
-    return finished
+    started = Mailing.objects.filter(state__in=STARTED).order_by("ends_at", "id")
+
+    @transaction.atomic
+    def finish_one(mailing_id: int) -> bool:
+        mailing = started.select_for_update(skip_locked=True).filter(pk=mailing_id).first()
+        if mailing is None or not (mailing.ends_at <= now or _is_done(mailing)):
+            return False
+        end(mailing, MailingState.FINISHED, now)
+        return True
+
+    return len(each(list(started.values_list("id", flat=True)), finish_one))
 
 
 def _is_done(mailing: Mailing) -> bool:
@@ -58,12 +61,17 @@ def close_ended(now: datetime) -> int:
 
     Not longer than `CLOSING_S` in all: many mailings that end together must not keep others from starting.
     """
-    closed, until = 0, monotonic() + CLOSING_S
-    for mailing in list(Mailing.objects.filter(closing=True).order_by("finished_at", "id")):
-        closed += close_a_step(mailing, now)
+    over = Mailing.objects.filter(closing=True).order_by("finished_at", "id")
+    return len(each(_for_a_moment(list(over)), lambda mailing: close_a_step(mailing, now)))
+
+
+def _for_a_moment(mailings: list[Mailing]) -> Iterator[Mailing]:
+    """The first in any case, more while there is time."""
+    until = monotonic() + CLOSING_S
+    for mailing in mailings:
+        yield mailing
         if monotonic() > until:
-            break
-    return closed
+            return
 
 
 def close_a_step(mailing: Mailing, now: datetime) -> bool:
