@@ -9,21 +9,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.journal import Actor, record
+from accounts.refusals import Invalid
+from accounts.texts import NotStorable, storable
 from clients import phones, signals
 from clients.models import ATTRIBUTE_LENGTH, ATTRIBUTE_NAME_LENGTH, ATTRIBUTES, TAG_LENGTH, ZONES, Client
-from clients.texts import NotStorable, storable
 
 FIELDS = ("phone", "operator_code", "tag", "timezone", "attributes")
 BATCH = 10_000
 RACES = 3
-
-
-class Invalid(ValueError):
-    """The fields break the rules. `errors` maps each bad field to a sentence."""
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
-        self.errors = dict(errors)
 
 
 class PhoneTaken(Exception):

@@ -10,11 +10,11 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from pydantic_core import to_json
 
+from accounts.refusals import Invalid, Refused
 from clients.models import Client
-from clients.operations import Invalid, PhoneTaken
+from clients.operations import PhoneTaken
 from mailings.models import Mailing, Message
 from mailings.operations import NoMatches, Overdue
-from mailings.refusals import Refused
 from mailings.schemas_in import PLACES
 
 PROBLEMS, PLACE_LENGTH = 100, 100  # an answer to nonsense is not as long as the nonsense

@@ -6,9 +6,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
-from clients.operations import Invalid, PhoneTaken
+from accounts.refusals import Invalid, Refused
+from clients.operations import PhoneTaken
 from mailings.operations import NoMatches
-from mailings.refusals import Refused
 
 REFUSALS = (Invalid, PhoneTaken, NoMatches, Refused)
 

@@ -17,13 +17,13 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.journal import SERVICE, Actor, record
+from accounts.refusals import Refused
 from config.logs import logger
 from mailings import bell, breaker, clock
 from mailings.breaker import Condition, Evidence, Flow, News
 from mailings.gateway import EXCERPT_LENGTH, LATE_S, Cause, Kind, Outcome
 from mailings.models import Gateway, Pulse
 from mailings.policy import RECENT
-from mailings.refusals import Refused
 
 # instants are promised this far ahead, or a little more when many ask at once: a killed run wastes them, a pause
 # waits for them

@@ -5,9 +5,9 @@ from datetime import datetime, time
 
 from django.utils.translation import gettext as _
 
+from accounts.refusals import Invalid
+from accounts.texts import NotStorable, storable
 from clients.models import TAG_LENGTH
-from clients.operations import Invalid
-from clients.texts import NotStorable, storable
 from mailings import placeholders
 from mailings.models import TEXT_LENGTH, Mailing
 from mailings.policy import OnUnknown

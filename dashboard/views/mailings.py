@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from clients.operations import Invalid
+from accounts.refusals import Invalid
 from dashboard import access, charts, htmx, paging, progress, refusals
 from dashboard.filters import MailingFilters, MessageFilters
 from dashboard.plan_form import PLACES, AudienceForm, PlanForm

@@ -4,11 +4,11 @@ Doors call these and nothing else. A verb that is not allowed raises `Refused` w
 raise `Invalid`; a mailing that does not exist, or was deleted, raises `Mailing.DoesNotExist`.
 """
 
+from accounts.refusals import Refused
 from mailings.operations.decisions import NAMED, Decided, carry_on_errands, decide, retry_failed
 from mailings.operations.mailings import cancel, change, create, delete, duplicate, launch, pause, resume
 from mailings.operations.steps import OVER, STARTED, NoMatches, Overdue
 from mailings.operations.timetable import close_ended, finish_done, pause_refused, start_due, stop_clients
-from mailings.refusals import Refused
 
 __all__ = [
     "NAMED",

@@ -13,13 +13,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.journal import SERVICE, Actor, record
-from clients.operations import Invalid
+from accounts.refusals import Invalid, Refused
 from mailings import clock, queue, tally
 from mailings.gateway import Kind
 from mailings.models import Attempt, Errand, Mailing, Message
 from mailings.operations.steps import OVER, STARTED, each, locked, ring
 from mailings.policy import MOVES, Decision
-from mailings.refusals import Refused
 
 # how many messages may be named at once; all of them is another way to say it
 NAMED = 500

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.journal import Actor, record
-from clients.operations import Invalid
+from accounts.refusals import Invalid, Refused
 from mailings import audience, bell, clock, tally
 from mailings.models import Mailing, MailingState, PauseReason
 from mailings.operations.steps import (
@@ -29,7 +29,6 @@ from mailings.operations.steps import (
 from mailings.operations.timetable import close_a_step
 from mailings.plans import Filter, Plan, check, filter_of, plan_of
 from mailings.policy import NOT_SENT
-from mailings.refusals import Refused
 
 FIXED_ONCE_STARTED = frozenset({"starts_at", "operator_codes", "tags"})
 

@@ -9,11 +9,10 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from accounts.journal import SERVICE, record
+from accounts.refusals import Invalid, Refused
 from clients.models import Client
-from clients.operations import Invalid
 from mailings import bell
 from mailings.models import Mailing, MailingState, PauseReason
-from mailings.refusals import Refused
 
 STARTED = (MailingState.RUNNING, MailingState.PAUSED)
 OVER = (MailingState.FINISHED, MailingState.CANCELLED)

@@ -7,9 +7,10 @@ from django.db import IntegrityError, transaction
 
 from accounts.journal import SERVICE, Actor
 from accounts.models import JournalEntry, User
+from accounts.refusals import Invalid
 from clients import operations
 from clients.models import ZONES, Client
-from clients.operations import Invalid, PhoneTaken
+from clients.operations import PhoneTaken
 from tests.makers import make_client
 
 pytestmark = pytest.mark.django_db

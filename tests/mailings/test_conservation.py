@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from accounts.journal import SERVICE
+from accounts.refusals import Invalid, Refused
 from clients import operations as directory
 from clients.models import Client
 from mailings import audience, clock, operations, policy, queries, queue, tally, windows
@@ -24,7 +25,6 @@ from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.operations import NoMatches
 from mailings.policy import Decision, Job, State
 from mailings.queue import Settlement
-from mailings.refusals import Refused
 from tests.makers import KIND_OF, LEASE_S, make_client, make_mailing, make_outcome, make_running_mailing
 
 ZONES = ["UTC", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu"]
@@ -36,7 +36,7 @@ WINDOWS: list[dict[str, Any]] = [
 START = datetime(2027, 3, 10, 12, tzinfo=UTC)
 UNKNOWN_DECISIONS = [Decision.RESEND, Decision.SENT, Decision.FAILED]
 FINAL = {State.SENT, State.EXPIRED, State.CANCELLED}
-NO = (Refused, directory.Invalid, NoMatches, Mailing.DoesNotExist, Client.DoesNotExist)
+NO = (Refused, Invalid, NoMatches, Mailing.DoesNotExist, Client.DoesNotExist)
 Facts = dict[int, tuple[str, str]]
 
 places, which, chance = st.integers(1, 4), st.integers(0, 10**6), st.floats(0, 1, exclude_max=True)

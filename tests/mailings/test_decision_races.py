@@ -9,6 +9,7 @@ import pytest
 
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
+from accounts.refusals import Refused
 from clients import operations as directory
 from clients.models import Client
 from mailings import clock, operations, queue, tally
@@ -17,7 +18,6 @@ from mailings.models import Errand, Mailing, MailingState, Message
 from mailings.operations import decisions
 from mailings.policy import Decision, Reason, State, Verdict
 from mailings.queue import deciding
-from mailings.refusals import Refused
 from tests.mailings.test_races import claim
 from tests.makers import make_clients, make_jobs, make_outcome, make_running_mailing, make_settlements
 from tests.threads import at_once, no_errors

@@ -8,15 +8,14 @@ import pytest
 
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
+from accounts.refusals import Invalid, Refused
 from clients import operations as directory
-from clients.operations import Invalid
 from mailings import clock, operations, policy, queue, tally
 from mailings.gateway import Cause
 from mailings.models import Errand, Mailing, MailingState, Message, MessageReason
 from mailings.operations import decisions
 from mailings.policy import MOVES, Decision, Job, Reason, State, Verdict
 from mailings.queue import deciding
-from mailings.refusals import Refused
 from tests.makers import (
     make_client,
     make_clients,

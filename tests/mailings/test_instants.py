@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from accounts.journal import SERVICE
+from accounts.refusals import Refused
 from clients.models import Client
 from dashboard.progress import zone_clocks
 from mailings import audience, clock, operations, queue
 from mailings.gateway import BEGIN_MARGIN_S, Cause
 from mailings.models import Mailing, MailingState
 from mailings.policy import Reason, State, Verdict
-from mailings.refusals import Refused
 from tests.makers import LEASE_S, make_client, make_mailing, make_outcome, make_settlements
 
 pytestmark = pytest.mark.django_db

@@ -9,12 +9,11 @@ from django_q.models import OrmQ
 
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
-from clients.operations import Invalid
+from accounts.refusals import Invalid, Refused
 from mailings import clock, operations, queue
 from mailings.models import TEXT_LENGTH, Mailing, MailingState, Message
 from mailings.operations import NoMatches, Overdue
 from mailings.plans import Plan, plan_of
-from mailings.refusals import Refused
 from mailings.windows import Window
 from tests.makers import make_client, make_clients, make_jobs, make_mailing, make_plan, make_running_mailing
 

@@ -7,12 +7,12 @@ import pytest
 
 from accounts.journal import SERVICE, Actor
 from accounts.models import JournalEntry, User
+from accounts.refusals import Refused
 from accounts.roles import Role
 from mailings import clock, operations, queue, tally
 from mailings.models import Mailing, MailingState, Message
 from mailings.operations import NoMatches, Overdue
 from mailings.policy import Reason, State, Verdict
-from mailings.refusals import Refused
 from tests.makers import make_client, make_clients, make_jobs, make_mailing, make_running_mailing, make_settlements
 
 pytestmark = pytest.mark.django_db

@@ -7,12 +7,12 @@ from pytest_django.fixtures import Settings
 
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
+from accounts.refusals import Refused
 from mailings import breaker, clock, pace
 from mailings.breaker import Condition, Flow
 from mailings.gateway import Cause, Kind, Outcome
 from mailings.models import Gateway
 from mailings.pace import Pace
-from mailings.refusals import Refused
 from tests.makers import put_gateway as put
 
 pytestmark = pytest.mark.django_db

@@ -13,13 +13,13 @@ from django.db import connection, transaction
 
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
+from accounts.refusals import Refused
 from clients import operations as directory
 from clients.models import ZONES, Client
 from clients.operations import PhoneTaken
 from mailings import audience, clock, operations, queue, tally
 from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.policy import Job, Reason, State, Verdict
-from mailings.refusals import Refused
 from tests.makers import LEASE_S, make_client, make_clients, make_jobs, make_mailing, make_running_mailing
 from tests.makers import make_settlements as settlements
 from tests.threads import at_once, no_errors

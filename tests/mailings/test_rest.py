@@ -6,6 +6,7 @@ import pytest
 
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
+from accounts.refusals import Refused
 from clients import operations as directory
 from clients.models import Client
 from mailings import audience, clock, operations, queue
@@ -13,7 +14,6 @@ from mailings.models import Mailing, MailingState, Message
 from mailings.operations import NoMatches
 from mailings.plans import Filter, filter_of
 from mailings.policy import NOT_SENT, Decision, Reason, State, Verdict
-from mailings.refusals import Refused
 from tests.makers import make_client, make_clients, make_jobs, make_running_mailing, make_settlements
 
 pytestmark = pytest.mark.django_db

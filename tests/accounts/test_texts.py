@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.texts import NotStorable, storable
+from accounts.texts import NotStorable, storable
 
 
 @pytest.mark.parametrize("text", ["", "a" * 5, "ё", "😀", "\n\t", "\u200b", "\ufffd", "\x01"])
