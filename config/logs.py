@@ -1,9 +1,12 @@
 """Structured logging: an event is a constant text, facts are fields, ids come from the context."""
 
+import json
 import logging.config
 from typing import Any
 
 import structlog
+
+from config import redaction
 
 SHARED: list[Any] = [  # processors are callables of several shapes
     structlog.contextvars.merge_contextvars,
@@ -14,13 +17,39 @@ SHARED: list[Any] = [  # processors are callables of several shapes
 ]
 
 
+MANY_LINES = ("exception", "stack")
+
+
+def without_secrets(logger: object, method: str, event: Any) -> dict[str, Any]:
+    """A processor: no phone and no secret goes on, wherever in the event it stands."""
+    return redaction.hidden_fields(event)
+
+
+def in_json(event: Any, **options: Any) -> str:
+    """The event as JSON on one line, whatever its texts hold."""
+    return redaction.json_escaped(json.dumps(event, ensure_ascii=False, **options))
+
+
+def in_plain_text(logger: object, method: str, event: Any) -> dict[str, Any]:
+    """A processor: one line by the event, and a traceback's lines set off, so that no text can forge an event."""
+    return {
+        redaction.one_line(name): redaction.quoted_lines(str(value)) if name in MANY_LINES else _plain(value)
+        for name, value in event.items()
+    }
+
+
+def _plain(value: object) -> object:
+    return redaction.one_line(value if isinstance(value, str) else repr(value))
+
+
+RENDERERS: dict[str, list[Any]] = {
+    "json": [structlog.processors.JSONRenderer(serializer=in_json)],
+    "console": [in_plain_text, structlog.dev.ConsoleRenderer(colors=False)],
+}
+
+
 def logging_config(*, form: str, level: str) -> None:
     """Sends every log line of this process to standard error, as JSON or for a person's eyes."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
     logging.config.dictConfig(
         {
             "version": 1,
@@ -32,7 +61,8 @@ def logging_config(*, form: str, level: str) -> None:
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
-                        renderer,
+                        without_secrets,
+                        *RENDERERS[form],
                     ],
                 }
             },

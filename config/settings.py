@@ -17,6 +17,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config import redaction
 from config.logs import logging_config
 from config.proxies import networks
 
@@ -290,6 +291,9 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_FORMAT not in ("json", "console"):
     raise ImproperlyConfigured("LOG_FORMAT must be json or console")
 LOGGING_CONFIG = None
+redaction.keep_secret(
+    [SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN if GATEWAY_URL != SIMULATOR_URL else ""]
+)
 logging_config(form=LOG_FORMAT, level=LOG_LEVEL)
 
 os.umask(0o027)

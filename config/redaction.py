@@ -1,0 +1,111 @@
+"""What must not be read in a log: phones, secrets, and characters that would make one line look like two.
+
+Pure but for the secrets of this process, which the settings name once at the start.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+DOTS = "•••"
+DEEPEST = 6
+SHORTEST_SECRET = 8  # a shorter one is a word that may stand anywhere
+
+_PHONES = re.compile(
+    r"(?<![0-9])([78][0-9]{3})[0-9]{5}([0-9]{2})(?![0-9])"  # 79001234567 and 89001234567
+    r"|(?<![0-9A-Za-z-])(\+?7|8)[ \u00a0-]?\(?([0-9]{3})\)?[ \u00a0-]?[0-9]{3}[ \u00a0-]?[0-9]{2}[ \u00a0-]?"
+    r"([0-9]{2})(?![0-9])"  # +7 (900) 123-45-67 and 8 900 123 45 67
+)
+# a field that is called so is left out, whatever it holds
+_NAMES = (
+    r"pass(?:word|wd)?[0-9]?|passphrase|[a-z_]*secret[a-z_]*|[a-z_]*token|authorization|(?:set-)?cookie|sessionid"
+    r"|session_key|csrf[a-z_]*|api_?key|credentials?|text|body"
+)
+_UNTOLD = re.compile(_NAMES, re.IGNORECASE)
+_PLACES = [
+    # the row that a database's error quotes
+    (re.compile(r"DETAIL:[^\n]*"), f"DETAIL: {DOTS}"),
+    # a whole header, to the end of its line
+    (re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\n]+"), rf"\1\2{DOTS}"),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[\w.~+/=-]{6,}"), rf"\1\2{DOTS}"),
+    (re.compile(r"\b(vk_[0-9a-f]{10})_[\w-]+"), rf"\1_{DOTS}"),
+    (re.compile(r"(://[^\s:/@]*):[^\s@/]+@"), rf"\1:{DOTS}@"),
+    # what stands after the ? of an address
+    (re.compile(r"(?<=[\w/%.~-])\?[\w%.~+-]+=[^\s'\"<>)]*"), f"?{DOTS}"),
+    # name=value and "name": "value"
+    (
+        re.compile(rf"(?i)(?<![a-z_])((?:{_NAMES})['\"]?\s*[:=]\s*)('[^'\n]*'|\"[^\"\n]*\"|[^\s&,;'\")}}]+)"),
+        rf"\1{DOTS}",
+    ),
+]
+_own_secrets: list[str] = []
+
+# what a terminal obeys and what breaks or turns a line: C0, DEL, C1, the separators, marks of direction,
+# halves of pairs, which no encoding takes
+BREAKING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+
+def keep_secret(values: Iterable[str]) -> None:
+    """From now on these stand in no log line of this process; words too short to be secrets are passed over."""
+    # the longest first: one may be a part of another
+    found = {value for value in values if len(value) >= SHORTEST_SECRET}
+    _own_secrets[:] = sorted(found, key=len, reverse=True)
+
+
+def hidden(text: str) -> str:
+    """The text with its phones masked (`7900•••••67`) and its secrets left out."""
+    for secret in _own_secrets:
+        text = text.replace(secret, DOTS)
+    for place, told in _PLACES:
+        text = place.sub(told, text)
+    return _PHONES.sub(_masked, text)
+
+
+def _masked(match: re.Match[str]) -> str:
+    beginning = match[1] or f"{match[3]}{match[4]}"
+    return f"{beginning}•••••{match[2] or match[5]}"
+
+
+def hidden_value(value: Any, depth: int = 0) -> Any:  # whatever somebody may log
+    """The same of a value of any shape; what JSON does not know becomes a text."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        text = hidden(str(value)) if 7 * 10**10 <= value < 9 * 10**10 else None
+        return text or value
+    if isinstance(value, str):
+        return hidden(value)
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        return hidden_fields(value, depth + 1)
+    if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
+        return [hidden_value(each, depth + 1) for each in value]
+    return hidden(repr(value))
+
+
+def hidden_fields(fields: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
+    """Field by field; those whose name tells a secret are left out."""
+    return {
+        hidden(str(name)): DOTS if _UNTOLD.fullmatch(str(name)) else hidden_value(value, depth)
+        for name, value in fields.items()
+    }
+
+
+def one_line(text: str) -> str:
+    """Without a character that breaks a line or commands a terminal: they are written out, as in `\\x1b`."""
+    return BREAKING.sub(_written_out, text)
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape", "surrogatepass").decode()
+
+
+def json_escaped(text: str) -> str:
+    """JSON that means the same, without such a character in its texts."""
+    return BREAKING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def quoted_lines(text: str) -> str:
+    """Many lines of which none looks like an event: each begins with a bar."""
+    return "\n".join(f"  | {one_line(line)}" for line in text.split("\n"))
