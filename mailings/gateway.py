@@ -24,6 +24,8 @@ import requests
 import uvloop
 from urllib3.exceptions import HTTPError
 
+from config.redaction import DOTS, SHORTEST_SECRET
+
 BODY_LIMIT = 64 * 1024
 EXCERPT_LENGTH = 512
 RETRY_AFTER_CAP_S = 3600.0
@@ -130,6 +132,11 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
     return Outcome(Kind.UNKNOWN, cause, status, detail)
 
 
+def without_token(body: bytes, token: str) -> bytes:
+    """An answer that repeats our token is stored and shown without it. Too short a one may be any word."""
+    return body.replace(token.encode(), DOTS.encode()) if len(token) >= SHORTEST_SECRET else body
+
+
 def excerpt(text: str) -> str:
     """The first 512 characters, without those that no database keeps."""
     return text[:EXCERPT_LENGTH].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
@@ -211,7 +218,7 @@ class Line:
 
     def __init__(self, *, url: str, token: str, capacity: int) -> None:
         self.capacity = capacity
-        self._url = f"{url}/send/"
+        self._url, self._token = f"{url}/send/", token
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._loop = uvloop.new_event_loop()  # a third less processor time per request than asyncio's own
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway-line", daemon=True)
@@ -316,7 +323,7 @@ class Line:
                 timeout=_limits(min(request.timeout_s, left_s), latest_s),
                 allow_redirects=False,
             ) as answer:
-                body = await _first_bytes(answer.content)
+                body = without_token(await _first_bytes(answer.content), self._token)
                 return judge(answer.status, answer.headers, body, now=datetime.now(UTC))
         except Exception as error:  # noqa: BLE001  an exception nobody listed is an outcome too: unknown, loudly
             if isinstance(error, TimeoutError) and not trip.left and latest_s < request.timeout_s:
@@ -380,7 +387,7 @@ def _knock(url: str, token: str, timeout_s: float) -> Outcome:
                 allow_redirects=False,
                 stream=True,
             )
-            body = answer.raw.read(BODY_LIMIT + 1)
+            body = without_token(answer.raw.read(BODY_LIMIT + 1), token)
             return judge(answer.status_code, answer.headers, body, now=datetime.now(UTC))
     except requests.ReadTimeout as error:
         return Outcome(Kind.UNKNOWN, Cause.NO_ANSWER, detail=excerpt(f"{type(error).__name__}: {error}"))

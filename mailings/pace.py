@@ -278,8 +278,10 @@ def _move(
     with transaction.atomic():
         same = Gateway.objects.filter(flow=before.flow, since=before.since, until=before.until, level=before.level)
         if same.update(**asdict(after) | {"detail": after.detail[:EXCERPT_LENGTH]}) and after.flow != before.flow:
-            record(actor, verb, row, before=before.flow.value, after=after.flow.value, detail=after.detail)
-            log.warning("gateway", before=before.flow.value, after=after.flow.value, detail=after.detail)
+            # a person's reason belongs here; a gateway's answer may repeat a phone and a text: only its row has it
+            said = {} if actor is SERVICE else {"detail": after.detail}
+            record(actor, verb, row, before=before.flow.value, after=after.flow.value, **said)
+            log.warning("gateway", before=before.flow.value, after=after.flow.value)
     return current(now)
 
 
