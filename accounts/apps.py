@@ -1,5 +1,11 @@
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+
+    def ready(self) -> None:
+        from accounts import visits  # models cannot be imported before the registry is ready
+
+        user_logged_in.connect(visits.begin, dispatch_uid="accounts.visits")

@@ -72,6 +72,18 @@ def origin(name: str, default: str) -> tuple[str, str]:
     return good, host
 
 
+def issuer(name: str) -> tuple[str, str]:
+    """The address of an OpenID provider, without a slash at its end, and its host; nothing when not set."""
+    value = str(env.str(name, default="")).rstrip("/")
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and host in ("127.0.0.1", "localhost", "::1"))
+    is_bare = not (parts.query or parts.fragment or "@" in value) and len(value) <= 200
+    if value and not (is_safe and is_bare and host):
+        raise ImproperlyConfigured(f"{name} must be an address like https://tenant.eu.auth0.com")
+    return value, host
+
+
 DEBUG = env.bool("DEBUG", default=False)
 _local_key = VAR_DIR / "secret_key"
 SECRET_KEY = secret("SECRET_KEY", _local_key.read_text().strip() if _local_key.exists() else "")
@@ -103,6 +115,9 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "django_htmx",
     "django_tables2",
     "django_filters",
@@ -126,6 +141,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.visits.middleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.traffic.TrafficMiddleware",
 ]
@@ -224,6 +240,15 @@ Q_CLUSTER = {
 }
 
 # People --------------------------------------------------------------------------------------------
+OIDC_ISSUER, _provider = issuer("OIDC_ISSUER")
+OIDC = bool(OIDC_ISSUER)  # without a provider people sign in with a local password: a try-out
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET")
+OIDC_NAME = env.str("OIDC_NAME", default="") or ("Auth0" if _provider.endswith("auth0.com") else _provider)
+OIDC_ROLES_CLAIM = env.str("OIDC_ROLES_CLAIM", default="")
+LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=False)
+if OIDC and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+    raise ImproperlyConfigured("OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are needed with OIDC_ISSUER")
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = []
@@ -236,9 +261,10 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+SOCIALACCOUNT_ADAPTER = "accounts.signin.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login": "20/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 SESSION_COOKIE_AGE = int(timedelta(hours=8).total_seconds())
-SESSION_SAVE_EVERY_REQUEST = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -266,9 +292,6 @@ LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 if LANGUAGE_CODE not in dict(LANGUAGES):
     raise ImproperlyConfigured("LANGUAGE_CODE must be en or ru")
-LANGUAGE_COOKIE_AGE = int(timedelta(days=365).total_seconds())
-LANGUAGE_COOKIE_HTTPONLY = True
-LANGUAGE_COOKIE_SAMESITE = "Lax"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True

@@ -2,10 +2,10 @@
 
 from allauth.account.views import login, logout
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.i18n import set_language
 
 from config import api, refusals
 from dashboard import errors
+from dashboard.views.preferences import set_language
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # of allauth's pages only these two: nobody signs up, and a try-out has no mail to reset a password with

@@ -1,13 +1,14 @@
-"""What a reader chooses for himself, signed in or not: the theme. (The language is Django's own view.)"""
+"""What a reader chooses for himself, signed in or not: the language and the theme."""
 
 from datetime import timedelta
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils import translation
 from django.views.decorators.http import require_POST
 
+from accounts import paths
 from dashboard.context import THEME_COOKIE, THEMES
 
 A_YEAR = timedelta(days=365)
@@ -15,12 +16,26 @@ A_YEAR = timedelta(days=365)
 
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
-    back = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-        back = "/"
-    response = redirect(back)
+    response = _back(request)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        secure = settings.SESSION_COOKIE_SECURE
-        response.set_cookie(THEME_COOKIE, theme, A_YEAR, secure=secure, httponly=True, samesite="Lax")
+        _remember(response, THEME_COOKIE, theme)
     return response
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    response = _back(request)
+    language = request.POST.get("language", "")
+    if translation.check_for_language(language) and language in dict(settings.LANGUAGES):
+        _remember(response, settings.LANGUAGE_COOKIE_NAME, language)
+    return response
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    return redirect(paths.own(request.POST.get("next")))
+
+
+def _remember(response: HttpResponse, name: str, value: str) -> None:
+    secure = settings.SESSION_COOKIE_SECURE
+    response.set_cookie(name, value, A_YEAR, secure=secure, httponly=True, samesite="Lax")

@@ -200,7 +200,7 @@ def test_the_number_of_queries_does_not_grow_with_the_directory(
 ) -> None:
     make_clients(number)
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(7):
         operator.get(reverse("clients"))
 
 

@@ -35,31 +35,3 @@ def test_an_old_form_says_what_to_do(operator: Browser) -> None:
 
     assert page.status_code == 403
     assert "The page was open for too long" in page.content.decode()
-
-
-@pytest.mark.parametrize(
-    "back", ["//evil.example", "https://evil.example/", "\\\\evil.example", "javascript:alert(1)"]
-)
-def test_a_chosen_theme_leads_only_to_own_pages(back: str, stranger: Browser) -> None:
-    answer = stranger.post("/theme/", {"theme": "dark", "next": back})
-
-    assert answer["Location"] == "/"
-    assert answer.cookies["theme"].value == "dark"
-
-
-def test_a_theme_that_is_none_is_not_remembered(stranger: Browser) -> None:
-    answer = stranger.post("/theme/", {"theme": "<script>", "next": "/sign-in/"})
-
-    assert answer["Location"] == "/sign-in/"
-    assert "theme" not in answer.cookies
-
-
-@pytest.mark.parametrize("next_page", ["//evil.example", "https:evil.example", "\\\\evil.example"])
-def test_signing_in_leads_only_to_own_pages(next_page: str, operator: Browser) -> None:
-    stranger = Browser()
-
-    answer = stranger.post(
-        "/sign-in/", {"login": "operator@example.com", "password": "a-password", "next": next_page}
-    )
-
-    assert (answer.status_code, answer["Location"]) == (302, "/")

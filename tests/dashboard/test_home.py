@@ -92,5 +92,5 @@ def test_the_number_of_queries_does_not_grow_with_what_runs(
     for _ in range(number):
         make_running_mailing()
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(13):
         read(operator)

@@ -217,7 +217,7 @@ def test_the_number_of_queries_does_not_grow_with_the_mailings(
     for _ in range(number):
         make_running_mailing()
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(6):
         operator.get(reverse("mailings"))
 
 

@@ -104,7 +104,7 @@ def test_the_number_of_queries_does_not_grow_with_the_messages(
 ) -> None:
     make_running_mailing(clients=number)
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(3):
         operator.get(reverse("messages"))
 
 
