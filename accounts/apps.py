@@ -6,6 +6,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import visits  # models cannot be imported before the registry is ready
+        from accounts import people, visits  # models cannot be imported before the registry is ready
 
         user_logged_in.connect(visits.begin, dispatch_uid="accounts.visits")
+        user_logged_in.connect(people.note_arrival, dispatch_uid="accounts.note_arrival")

@@ -10,37 +10,59 @@ from accounts.roles import Role, allows
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """On whose behalf an operation runs. With neither user nor key it is the service itself."""
+    """On whose behalf an operation runs: a person, a program with its key, the service itself, or a stranger.
+
+    A stranger is somebody who was not let in; he has at most the e-mail that he gave, and may do nothing.
+    """
 
     user: User | None = None
     api_key: ApiKey | None = None
     address: str | None = None
     request_id: str = ""
+    is_stranger: bool = False
+    email: str = ""
 
     def may(self, needed: Role) -> bool:
         """Whether the person's or the key's role reaches `needed`; the service itself may do everything."""
         holder = self.user or self.api_key
-        return holder is None or allows(holder.role, needed)
+        if holder is None:
+            return not self.is_stranger
+        return allows(holder.role, needed)
 
     def __str__(self) -> str:
         if self.user is not None:
             return self.user.email
-        return f"key {self.api_key.name}" if self.api_key is not None else "vestnik"
+        if self.api_key is not None:
+            return f"key {self.api_key.name}"
+        return (self.email or "stranger") if self.is_stranger else "vestnik"
 
 
 SERVICE = Actor()
 
 
-def record(actor: Actor, verb: str, subject: models.Model, **details: object) -> None:
-    """Adds one entry. `details` must be JSON values; never message texts' readers' data or secrets."""
+def stranger(email: str = "", *, address: str | None = None, request_id: str = "") -> Actor:
+    """Somebody who is not let in, with the e-mail that he tried."""
+    return Actor(is_stranger=True, email=email, address=address, request_id=request_id)
+
+
+def record(actor: Actor, verb: str, subject: models.Model | None, **details: object) -> None:
+    """Adds one entry. `details` must be JSON values; never phones in clear, texts of messages or secrets.
+
+    `subject` is None when the deed was done to nothing that is stored, as when somebody is not let in.
+    """
     JournalEntry.objects.create(
         user=actor.user,
         api_key=actor.api_key,
-        actor=str(actor)[:254],
+        actor=_storable(str(actor), 254),
         verb=verb,
-        subject_type=subject._meta.model_name or "",
-        subject_id=subject.pk,
+        subject_type=(subject._meta.model_name or "") if subject is not None else "",
+        subject_id=subject.pk if subject is not None else None,
         details=details,
         address=actor.address,
-        request_id=actor.request_id[:64],
+        request_id=_storable(actor.request_id, 64),
     )
+
+
+def _storable(text: str, longest: int) -> str:
+    """Anybody may try any e-mail: neither database keeps a zero byte or half a character."""
+    return text.replace("\x00", "").encode(errors="replace").decode()[:longest]

@@ -1,6 +1,6 @@
 """People, API keys and the journal."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.roles import Role
 
 NAME_LENGTH = 100
+PERSON_NAME_LENGTH = 150
 
 
 class UserManager(BaseUserManager["User"]):
@@ -22,13 +23,18 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person of the console."""
+    """A person of the console. Removed people stay, because the journal names them."""
 
     email = models.EmailField(_("e-mail"), unique=True)
-    name = models.CharField(_("name"), max_length=150, blank=True)
+    name = models.CharField(_("name"), max_length=PERSON_NAME_LENGTH, blank=True)
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.VIEWER)
     is_active = models.BooleanField(_("may sign in"), default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # null for those who were there without an invitation
+    invited_at = models.DateTimeField(null=True, editable=False)
+    # the last time; null until the first
+    signed_in_at = models.DateTimeField(null=True, editable=False)
+    last_login = None  # `signed_in_at` is our word for it
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -51,6 +57,8 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=12, unique=True)
     digest = models.CharField(max_length=64)
     role = models.CharField(max_length=16, choices=Role.choices)
+    # whose removal revokes it; null when a command made it
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="api_keys")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -65,12 +73,29 @@ class ApiKey(models.Model):
         return self.name
 
 
+class WrittenForEver(TypeError):
+    """An entry of the journal is written once: it is neither changed nor deleted"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class JournalQuerySet(models.QuerySet["JournalEntry"]):
+    """Reads and adds."""
+
+    def update(self, **_values: Any) -> Never:
+        raise WrittenForEver
+
+    def delete(self) -> Never:
+        raise WrittenForEver
+
+
 class JournalEntry(models.Model):
     """Who did what, when, from where. Written by operations in the transaction of the deed; never changed."""
 
     at = models.DateTimeField(default=timezone.now)
-    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    api_key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
+    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    api_key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     actor = models.CharField(max_length=254)
     verb = models.CharField(max_length=40)
     subject_type = models.CharField(max_length=40)
@@ -79,12 +104,32 @@ class JournalEntry(models.Model):
     address = models.GenericIPAddressField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
 
+    objects: ClassVar[models.Manager["JournalEntry"]] = JournalQuerySet.as_manager()
+
     class Meta:
         ordering = ["-id"]
         indexes = [
             # everything that was done to one thing, newest first
             models.Index(name="journal_of_subject", fields=["subject_type", "subject_id", "-id"]),
+            # to anything of a kind
+            models.Index(name="journal_of_kind", fields=["subject_type", "-id"]),
+            # everything that a person or a program did; `actor` is how the entry names them
+            models.Index(name="journal_of_user", fields=["user", "-id"]),
+            models.Index(name="journal_of_key", fields=["api_key", "-id"]),
+            models.Index(name="journal_of_actor", fields=["actor", "-id"]),
+            # every time that something was done
+            models.Index(name="journal_of_verb", fields=["verb", "-id"]),
+            # where in the journal an instant is
+            models.Index(name="journal_at", fields=["at", "id"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.subject_type} {self.subject_id}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if not self._state.adding:
+            raise WrittenForEver
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> Never:
+        raise WrittenForEver

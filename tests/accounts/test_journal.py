@@ -23,12 +23,12 @@ def test_an_entry_says_who_did_what_to_what_from_where() -> None:
 
 
 def test_an_entry_outlives_the_key_that_did_it() -> None:
-    key, _ = keys.create("billing", Role.OPERATOR)
+    key, _ = keys.create(SERVICE, "billing", Role.OPERATOR)
     record(Actor(api_key=key), "create", key)
 
     key.delete()
 
-    entry = JournalEntry.objects.get()
+    entry = JournalEntry.objects.latest("id")
     assert (entry.api_key, entry.actor) == (None, "key billing")
 
 

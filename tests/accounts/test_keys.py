@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import keys
+from accounts.journal import SERVICE
 from accounts.models import ApiKey
 from accounts.roles import Role
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_key_lets_in_with_its_role() -> None:
-    key, text = keys.create("billing", Role.OPERATOR)
+    key, text = keys.create(SERVICE, "billing", Role.OPERATOR)
 
     found = keys.find(text)
 
@@ -22,7 +23,7 @@ def test_a_key_lets_in_with_its_role() -> None:
 
 
 def test_only_the_hash_of_a_key_is_stored() -> None:
-    _, text = keys.create("billing", Role.VIEWER)
+    _, text = keys.create(SERVICE, "billing", Role.VIEWER)
 
     secret = text.split("_", 2)[2]
     assert secret not in str(ApiKey.objects.values().get())
@@ -30,7 +31,7 @@ def test_only_the_hash_of_a_key_is_stored() -> None:
 
 
 def test_two_keys_have_nothing_in_common() -> None:
-    texts = {keys.create("same", Role.VIEWER)[1] for _ in range(5)}
+    texts = {keys.create(SERVICE, "same", Role.VIEWER)[1] for _ in range(5)}
     others = {keys.find(text) for text in texts}
 
     assert len(texts) == len(others) == 5
@@ -39,23 +40,24 @@ def test_two_keys_have_nothing_in_common() -> None:
 @pytest.mark.parametrize("role", Role)
 def test_a_key_past_its_time_lets_nobody_in(role: Role) -> None:
     now = timezone.now()
-    _, expired = keys.create("old", role, expires_at=now - timedelta(seconds=1))
-    _, good = keys.create("new", role, expires_at=now + timedelta(hours=1))
+    old, expired = keys.create(SERVICE, "old", role, expires_at=now + timedelta(hours=1))
+    _, good = keys.create(SERVICE, "new", role, expires_at=now + timedelta(hours=1))
+    ApiKey.objects.filter(pk=old.pk).update(expires_at=now - timedelta(seconds=1))
 
     assert keys.find(expired) is None
     assert keys.find(good) is not None
 
 
 def test_a_revoked_key_lets_nobody_in() -> None:
-    key, text = keys.create("billing", Role.VIEWER)
+    key, text = keys.create(SERVICE, "billing", Role.VIEWER)
     ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
 
     assert keys.find(text) is None
 
 
 def test_the_secret_must_be_whole_and_belong_to_the_prefix() -> None:
-    _, first = keys.create("first", Role.VIEWER)
-    _, second = keys.create("second", Role.VIEWER)
+    _, first = keys.create(SERVICE, "first", Role.VIEWER)
+    _, second = keys.create(SERVICE, "second", Role.VIEWER)
     _, prefix, secret = first.split("_", 2)
     other = second.split("_", 2)[2]
 
@@ -87,13 +89,13 @@ def test_the_secret_must_be_whole_and_belong_to_the_prefix() -> None:
     ids=lambda text: ascii(text[:30]),
 )
 def test_garbage_lets_nobody_in_and_breaks_nothing(garbage: str) -> None:
-    keys.create("billing", Role.VIEWER)
+    keys.create(SERVICE, "billing", Role.VIEWER)
 
     assert keys.find(garbage) is None
 
 
 def test_a_right_prefix_with_odd_letters_for_a_secret_breaks_nothing() -> None:
-    _, text = keys.create("billing", Role.VIEWER)
+    _, text = keys.create(SERVICE, "billing", Role.VIEWER)
     prefix = text.split("_")[1]
 
     for secret in ("\ud800" * 30, "\x00" * 30, "ё" * 30):
@@ -101,7 +103,7 @@ def test_a_right_prefix_with_odd_letters_for_a_secret_breaks_nothing() -> None:
 
 
 def test_its_use_is_noted_at_most_once_a_minute() -> None:
-    key, text = keys.create("billing", Role.VIEWER)
+    key, text = keys.create(SERVICE, "billing", Role.VIEWER)
     assert key.last_used_at is None
 
     keys.find(text)
@@ -116,7 +118,7 @@ def test_its_use_is_noted_at_most_once_a_minute() -> None:
 
 
 def test_a_wrong_secret_is_no_use() -> None:
-    _, text = keys.create("billing", Role.VIEWER)
+    _, text = keys.create(SERVICE, "billing", Role.VIEWER)
 
     keys.find(text[:-5] + "AAAAA")
 

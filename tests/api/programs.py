@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.test import Client as Http
 
 from accounts import keys
+from accounts.journal import SERVICE
 from accounts.roles import Role
 from config.api import api
 
@@ -22,7 +23,7 @@ class Program:
     def __init__(self, role: Role | None) -> None:
         self.headers = {}
         if role is not None:
-            self.key, text = keys.create(f"a {role.value}'s program", role)
+            self.key, text = keys.create(SERVICE, f"a {role.value}'s program", role)
             self.headers = {"Authorization": f"Bearer {text}"}
         self.http = Http(headers=self.headers)
 

@@ -186,6 +186,6 @@ def test_a_client_who_is_not_there_is_told_so(operator: Program, method: str, pa
 def test_the_journal_says_which_program_did_it_and_from_where(operator: Program) -> None:
     operator.post("/clients", PLAIN)
 
-    entry = JournalEntry.objects.get()
+    entry = JournalEntry.objects.get(subject_type="client")
     assert (entry.verb, entry.api_key, entry.address) == ("create", operator.key, "127.0.0.1")
     assert entry.request_id

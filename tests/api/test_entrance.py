@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts import keys
+from accounts.journal import SERVICE
 from accounts.models import ApiKey, JournalEntry, User
 from accounts.roles import Role
 from clients.models import Client
@@ -107,7 +108,7 @@ def test_the_document_says_who_is_refused(call: Call) -> None:
     ],
 )
 def test_anything_but_a_good_key_is_refused(value: str) -> None:
-    _, text = keys.create("a key", Role.ADMINISTRATOR)
+    _, text = keys.create(SERVICE, "a key", Role.ADMINISTRATOR)
 
     answer = Http(headers={"Authorization": value.replace("{key}", text)}).get(f"{PREFIX}/clients")
 

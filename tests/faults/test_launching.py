@@ -93,7 +93,7 @@ def _launch_and_kill(stage: Stage, mailing: Mailing, after_ms: float) -> None:
         env=worker_environment(stage.database_url, stage.gateway.url),
         start_new_session=True,
     )
-    _key, token = keys.create(f"killed after {after_ms} ms", Role.OPERATOR)
+    _key, token = keys.create(SERVICE, f"killed after {after_ms} ms", Role.OPERATOR)
     try:
         until(lambda: _answers(address))
         request = threading.Thread(

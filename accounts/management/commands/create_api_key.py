@@ -4,7 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import keys
-from accounts.models import NAME_LENGTH
+from accounts.journal import SERVICE
+from accounts.refusals import Invalid
 from accounts.roles import Role
 
 
@@ -16,7 +17,8 @@ class Command(BaseCommand):
         parser.add_argument("--role", choices=Role.values, required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if len(options["name"]) > NAME_LENGTH:
-            raise CommandError(f"The name is too long: at most {NAME_LENGTH} characters")
-        _, text = keys.create(options["name"], Role(options["role"]))
+        try:
+            _, text = keys.create(SERVICE, options["name"], Role(options["role"]))
+        except Invalid as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(text)

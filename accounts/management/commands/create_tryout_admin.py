@@ -2,7 +2,9 @@ import secrets
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
+from accounts.journal import SERVICE, record
 from accounts.models import User
 from accounts.roles import Role
 
@@ -19,5 +21,7 @@ class Command(BaseCommand):
         if User.objects.exists():
             return
         password = secrets.token_urlsafe(12)
-        User.objects.create_user(EMAIL, password, name="Administrator", role=Role.ADMINISTRATOR)
+        with transaction.atomic():
+            user = User.objects.create_user(EMAIL, password, name="Administrator", role=Role.ADMINISTRATOR)
+            record(SERVICE, "create", user, after={"email": user.email, "role": str(user.role)})
         self.stdout.write(f"{EMAIL} {password}")
