@@ -5,9 +5,16 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 
 from tests import databases
 from tests.fixtures_gateway import gateway, gateway_process  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def first_language() -> None:
+    """A request leaves its reader's language to whatever this thread does next."""
+    translation.deactivate()
 
 
 @pytest.fixture
