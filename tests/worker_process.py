@@ -41,6 +41,7 @@ class WorkerProcess:
         log: Path,
         *,
         entry: tuple[str, ...] = ENTRY,
+        is_awaited: bool = True,
         **environment: str,
     ) -> None:
         self.log = log
@@ -53,6 +54,10 @@ class WorkerProcess:
                 stderr=output,
                 start_new_session=True,
             )
+        if is_awaited:
+            self.until_up()
+
+    def until_up(self) -> None:
         until(lambda: "worker started" in self.log.read_text())
 
     def children(self) -> list[int]:

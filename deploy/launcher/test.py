@@ -29,8 +29,9 @@ TESTS = {
 # real processes, which mostly wait: many at once, but after all else, which would take their time away
 FAULTS = {
     "sqlite": [*SPREAD, "2", "tests/faults"],
-    "postgresql": [*SPREAD, "4", "tests/faults", "--second-database"],
+    "postgresql": [*SPREAD, "4", "tests/faults", "-m", "not alone", "--second-database"],
 }
+ALONE = {"postgresql": ["tests/faults", "-m", "alone", "--second-database"]}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -56,10 +57,12 @@ def main() -> int:
     checks = [_check(title, command) for title, command in CHECKS.items()]
     tests = [_pytest("pytest", database, options) for database, options in TESTS.items()]
     faults = [_pytest("faults", database, options) for database, options in FAULTS.items()]
+    alone = [_pytest("alone", database, options) for database, options in ALONE.items()]
     side_by_side.run("Checks", checks, at_once=2)
     side_by_side.run("Tests on both databases", tests, at_once=2)
     side_by_side.run("Faults on both databases", faults, at_once=2)
-    return _summary([*map(_step, checks), *map(_counted_step, [*tests, *faults])])
+    side_by_side.run("What needs the machine for itself", alone, at_once=1)
+    return _summary([*map(_step, checks), *map(_counted_step, [*tests, *faults, *alone])])
 
 
 def _need_postgres() -> None:

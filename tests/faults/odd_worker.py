@@ -3,6 +3,7 @@
     FATE=kill:POINT   it kills its whole worker (kill -9) when it first comes to the point
     FATE=stop:POINT   it stops its own process (SIGSTOP) there, once in its life
     FATE_AFTER=N      for `settled`: when that many messages are
+    GO=PATH           it is loaded, and begins when there is such a file
     PRETEND_S=N       it is taken to be N seconds later, for everybody who pretends the same
     WALL_S=N          its machine's clock is N seconds ahead, and it does not know
 
@@ -43,7 +44,14 @@ def main() -> None:
     if "FATE" in os.environ:
         deed, point = os.environ["FATE"].split(":")
         lie_in_wait({"kill": die, "stop": freeze}[deed], point)
+    if "GO" in os.environ:
+        wait_for(Path(os.environ["GO"]))
     call_command("worker")
+
+
+def wait_for(mark: Path) -> None:
+    while not mark.exists():
+        time.sleep(0.02)
 
 
 def die() -> None:

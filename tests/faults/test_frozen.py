@@ -30,16 +30,23 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[0]
 
 
-def freeze_at(stage: Stage, point: str, folder: Path) -> tuple[WorkerProcess, Mailing]:
-    """A small mailing whose whole worker stands still with one of its hands at the point."""
+def waiting_worker(stage: Stage, point: str, folder: Path) -> WorkerProcess:
+    """A worker that will stand still at the point. It is loaded and does not begin before it is told to."""
     (folder / point).mkdir()
     fate = {"FATE": f"stop:{point}", "FATE_FOLDER": str(folder / point), "FATE_AFTER": str(NUMBER)}
-    worker = stage.worker(entry=ODD, **fate, **SHORT_TIMEOUT)
+    go = {"GO": str(folder / point / "go")}
+    return stage.worker(entry=ODD, is_awaited=False, **fate, **go, **SHORT_TIMEOUT)
+
+
+def freeze_at(stage: Stage, worker: WorkerProcess, point: str, folder: Path) -> Mailing:
+    """A small mailing whose whole worker stands still with one of its hands at the point."""
+    (folder / point / "go").touch()
+    worker.until_up()
     mailing = stage.launch(on_unknown="hold" if point in HELD else "resend")
     until(lambda: any(state_of(pid) == "T" for pid in worker.children()))
     for pid in tree(worker):
         kill(pid, signal.SIGSTOP)
-    return worker, mailing
+    return mailing
 
 
 @pytest.mark.long_on_sqlite
@@ -48,9 +55,9 @@ def test_a_worker_stopped_for_longer_than_its_lease_changes_and_sends_nothing(
 ) -> None:
     stage.clients(NUMBER)
     stage.gateway.control(latency="500ms")  # all requests are there before the first answer
-    frozen, mailings = {}, {}
-    for point in POINTS:
-        frozen[point], mailings[point] = freeze_at(stage, point, tmp_path)
+    # loaded beforehand: all must stand still before the lease of the first has passed
+    frozen = {point: waiting_worker(stage, point, tmp_path) for point in POINTS}
+    mailings = {point: freeze_at(stage, frozen[point], point, tmp_path) for point in POINTS}
     before = {point: states(mailing) for point, mailing in mailings.items()}
     asked_before = stage.gateway.stats()["requests"]
 

@@ -17,7 +17,13 @@ from tests.gateway_process import GatewayProcess
 from tests.makers import make_clients
 from tests.worker_process import WorkerProcess, until
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+# alone: requests begin within 20 ms of their turns, and are seen by a gateway that must not be kept waiting either
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.alone,
+    pytest.mark.long_on_sqlite,
+    pytest.mark.django_db(transaction=True),
+]
 RATE = 100
 
 
