@@ -41,7 +41,6 @@ class WorkerProcess:
         log: Path,
         *,
         entry: tuple[str, ...] = ENTRY,
-        is_awaited: bool = True,
         **environment: str,
     ) -> None:
         self.log = log
@@ -54,7 +53,7 @@ class WorkerProcess:
                 stderr=output,
                 start_new_session=True,
             )
-        if is_awaited:
+        if "GO" not in environment:  # else it begins when it is told to
             self.until_up()
 
     def until_up(self) -> None:

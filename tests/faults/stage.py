@@ -36,15 +36,11 @@ class Stage:
         self._stack = stack
         self._workers = 0
 
-    def worker(
-        self, *, entry: Iterable[str] = ("manage.py", "worker"), is_awaited: bool = True, **environment: str
-    ) -> WorkerProcess:
+    def worker(self, *, entry: Iterable[str] = ("manage.py", "worker"), **environment: str) -> WorkerProcess:
         """Starts a worker that is ended with the test."""
         self._workers += 1
         log = self._folder / f"worker-{self._workers}.log"
-        worker = WorkerProcess(
-            self.database_url, self.gateway.url, log, entry=tuple(entry), is_awaited=is_awaited, **environment
-        )
+        worker = WorkerProcess(self.database_url, self.gateway.url, log, entry=tuple(entry), **environment)
         return self._stack.enter_context(worker)
 
     def clients(

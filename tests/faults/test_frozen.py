@@ -35,7 +35,7 @@ def waiting_worker(stage: Stage, point: str, folder: Path) -> WorkerProcess:
     (folder / point).mkdir()
     fate = {"FATE": f"stop:{point}", "FATE_FOLDER": str(folder / point), "FATE_AFTER": str(NUMBER)}
     go = {"GO": str(folder / point / "go")}
-    return stage.worker(entry=ODD, is_awaited=False, **fate, **go, **SHORT_TIMEOUT)
+    return stage.worker(entry=ODD, **fate, **go, **SHORT_TIMEOUT)
 
 
 def freeze_at(stage: Stage, worker: WorkerProcess, point: str, folder: Path) -> Mailing:
