@@ -133,3 +133,26 @@ class JournalEntry(models.Model):
 
     def delete(self, *args: Any, **options: Any) -> Never:
         raise WrittenForEver
+
+
+class KeptAnswer(models.Model):
+    """The answer to a request that named itself by an `Idempotency-Key`, in the transaction of its deed."""
+
+    owner = models.CharField(max_length=32)  # "key:7" or "user:7": what others choose is no concern of his
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)  # of method, address and body
+    status = models.PositiveSmallIntegerField(null=True)  # null only while the deed is being done
+    body = models.BinaryField(null=True)  # null when it showed a secret
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="one_answer_to_a_key", fields=["owner", "key"]),
+        ]
+        indexes = [
+            # which ones are too old
+            models.Index(name="kept_answer_by_age", fields=["created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"

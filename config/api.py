@@ -27,7 +27,7 @@ from accounts.models import ApiKey as StoredKey
 from accounts.models import User
 from accounts.roles import Role
 from clients.api import router as clients_router
-from config import refusals
+from config import document, once, refusals
 from mailings.api import router as mailings_router
 from mailings.api_gateway import router as gateway_router
 
@@ -40,7 +40,8 @@ Everything the console does, for programs. See `docs/api.md` for a tour.
 Every error has the shape `{"detail": "<sentence>"}`; when fields break the rules (422), `detail` is a list of
 `{"loc": [...], "msg": "...", "type": "..."}`. A method that an address does not know answers 405 with `Allow`,
 an unknown address 404. Instants are RFC 3339 with an offset in, UTC with `Z` out. Unknown fields and parameters
-are refused. Lists take `limit` (at most 200) and `cursor`, the `next` of the answer before.
+are refused. Lists take `limit` (at most 200) and `cursor`, the `next` of the answer before. Every `POST` takes an
+`Idempotency-Key`: sent again with it, a request does nothing again and gets the first answer.
 """
 
 
@@ -65,6 +66,7 @@ class Door(AuthBase):
         needed = Role.VIEWER if reads else Role.OPERATOR
         if not actor.may(needed):
             raise AuthorizationError(message=f"This needs the role {needed.value}")
+        once.let_in(request, actor)
         return actor
 
     def recognise(self, request: HttpRequest) -> Actor | None:
@@ -154,35 +156,12 @@ class Api(NinjaAPI):
     def get_openapi_schema(self, **_: Any) -> OpenAPISchema:
         """The document; its paths are whole, so that it can be read anywhere."""
         schema = super().get_openapi_schema(path_prefix=PREFIX.lstrip("/"))
-        for path in schema["paths"].values():
-            for operation in path.values():
-                _describe(operation["responses"])
+        document.complete(schema)
         # to the code it is a list of anything, because each bad one is rejected alone
         clients = schema["components"]["schemas"]["ClientBatch"]["properties"]["clients"]
         clients["items"] = {"$ref": "#/components/schemas/ClientIn"}
         return schema
 
-
-def _describe(responses: dict[Any, Any]) -> None:
-    for status, response in responses.items():
-        response["description"] = ANSWERS[int(status)]
-    responses[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-
-
-ANSWERS = {
-    200: "Done",
-    201: "Made",
-    204: "Gone",
-    400: "The body is not JSON",
-    401: "No valid API key and no session",
-    403: "The role does not allow it, or a session's CSRF token is missing",
-    404: "There is no such thing",
-    409: "The state of things does not allow it; the sentence says why",
-    411: "The body comes without a Content-Length",
-    413: "The body is larger than 5 MB",
-    415: "The body is not application/json",
-    422: "The fields break the rules",
-}
 
 api = Api(
     title="Vestnik",
@@ -204,6 +183,7 @@ api = Api(
         ]
     },
 )
+once.teach(api)
 api.add_router("clients", clients_router)
 api.add_router("gateway", gateway_router)
 api.add_router("", mailings_router)
@@ -214,13 +194,13 @@ refusals.teach(api)
 
 
 @cache
-def document() -> bytes:
+def whole_document() -> bytes:
     return json.dumps(api.get_openapi_schema(), indent=2, ensure_ascii=False).encode()
 
 
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(document(), content_type="application/json; charset=utf-8")
+    return HttpResponse(whole_document(), content_type="application/json; charset=utf-8")
 
 
 @require_safe

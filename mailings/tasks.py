@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Failure
 
+from accounts import idempotency
 from mailings import audience, bell, clock, gateway, leases, pace
 from mailings import dispatch as dispatching
 from mailings.models import Worker
@@ -18,6 +19,7 @@ AUDIENCE_BUDGET_S = 20.0
 AUDIENCE_LEASE_S = 15.0
 WORKER_LOST_AFTER = timedelta(seconds=10)
 FAILURES_KEPT = timedelta(days=14)
+CHORES_BUDGET_S = 20.0
 
 
 class Flag:
@@ -82,8 +84,10 @@ def check_gateway() -> None:
 
 
 def chores() -> None:
-    """Sums up the gateway's answers, forgets lost workers and old failures of tasks."""
-    now = clock.now()
+    """Sums up the gateway's answers, forgets lost workers, old failures of tasks and old answers of the API."""
+    now, until = clock.now(), time.monotonic() + CHORES_BUDGET_S
     pace.squash(now)
     Worker.objects.filter(seen_at__lt=now - 6 * WORKER_LOST_AFTER).delete()
     Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
+    while idempotency.forget(timezone.now()) and time.monotonic() < until and not STOPPING.is_set():
+        pass

@@ -6,6 +6,7 @@ from tests import databases
 
 os.environ.setdefault("SECRET_KEY", "tests-only")
 os.environ.setdefault("LOG_FORMAT", "json")
+os.environ.setdefault("API_RATE", "0")  # a test asks more in a second than a program should
 os.environ["DATABASE_URL"] = databases.choose()
 
 from config.settings import *  # noqa: F403

@@ -13,7 +13,7 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client as Http
 
-from config.api import ANSWERS
+from config.document import ANSWERS
 from tests.api.programs import Program
 
 SNAPSHOT = Path(settings.BASE_DIR) / "docs" / "openapi.json"
