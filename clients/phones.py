@@ -9,6 +9,12 @@ import phonenumbers
 
 STRICT = re.compile(r"7[0-9]{10}")
 _TYPED = re.compile(r"[0-9+() .\-\u00a0\u2010-\u2015]{10,32}")
+_BETWEEN = r"[() .\-\u00a0\u2010-\u2015]{0,3}"
+# in a text that others wrote: with 7 or 8 before the ten digits in any of the ways above, or the ten alone
+_INSIDE = re.compile(
+    rf"(?<![0-9])(?:\+?[78]{_BETWEEN}(?P<whole>[0-9](?:{_BETWEEN}[0-9]){{9}})"
+    rf"|(?P<alone>\(?[3-9][0-9]{{2}}\)?[ \-]?[0-9]{{3}}[ \-]?[0-9]{{2}}[ \-]?[0-9]{{2}}))(?![0-9])"
+)
 # an 8 that stands apart is the trunk prefix: nine digits after it are one too few, not a code that begins with 8
 _ONE_SHORT = re.compile(r"8[() .\-]+(?:[() .\-]*[0-9]){9}[() .\-]*")
 
@@ -60,5 +66,9 @@ def masked(phone: str) -> str:
 
 
 def masked_inside(text: str) -> str:
-    """The text with every phone in it masked."""
-    return re.sub(rf"(?<![0-9]){STRICT.pattern}(?![0-9])", lambda match: masked(match[0]), text)
+    """The text with every phone in it masked, however it is written; a number as long may be taken for one."""
+    return _INSIDE.sub(lambda match: masked(f"7{_digits(match['whole'] or match['alone'])}"), text)
+
+
+def _digits(text: str) -> str:
+    return "".join(letter for letter in text if letter in "0123456789")

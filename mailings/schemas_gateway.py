@@ -6,7 +6,9 @@ from typing import Any
 from django.conf import settings
 from pydantic import BaseModel, Field
 
-from config.wire import Input, Shown, example
+from clients import phones
+from clients.api import sees_phones
+from config.wire import ApiRequest, Input, Shown, example
 from mailings import breaker, pace
 from mailings.breaker import Flow
 from mailings.gateway import EXCERPT_LENGTH, Cause, Kind
@@ -64,7 +66,7 @@ class CheckOut(BaseModel):
     duration_ms: int | None
 
     @classmethod
-    def of(cls, row: Gateway) -> "CheckOut | None":
+    def of(cls, row: Gateway, request: ApiRequest) -> "CheckOut | None":
         if row.check_asked_at is None and row.checked_at is None:
             return None
         said: dict[str, Any] = row.check_outcome or {}
@@ -74,7 +76,7 @@ class CheckOut(BaseModel):
             outcome=said.get("kind"),
             cause=said.get("cause"),
             http_status=said.get("http_status"),
-            detail=said.get("detail", ""),
+            detail=told(said.get("detail", ""), request),
             duration_ms=said.get("duration_ms"),
         )
 
@@ -128,18 +130,23 @@ class GatewayOut(BaseModel):
     last_minutes: VitalsOut
 
     @classmethod
-    def of(cls, row: Gateway, seen: Vitals) -> "GatewayOut":
+    def of(cls, row: Gateway, seen: Vitals, request: ApiRequest) -> "GatewayOut":
         flow = Flow(row.flow)
         return cls(
             state=flow,
             sentence=str(FLOW_SENTENCES[flow]),
-            detail=row.detail[:EXCERPT_LENGTH],
+            detail=told(row.detail, request)[:EXCERPT_LENGTH],
             since=row.since,
             next_at=next_at(row),
             requests_per_second=breaker.per_second(pace.condition(row), settings.GATEWAY_RATE) or None,
-            check=CheckOut.of(row),
+            check=CheckOut.of(row, request),
             last_minutes=VitalsOut.of(seen, int(LOOKED_BACK.total_seconds())),
         )
+
+
+def told(words: str, request: ApiRequest) -> str:
+    """The gateway's own words, in which a phone may stand."""
+    return words if sees_phones(request) else phones.masked_inside(words)
 
 
 def next_at(row: Gateway) -> datetime | None:

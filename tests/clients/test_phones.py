@@ -161,3 +161,33 @@ def test_the_operator_code_is_the_three_digits_after_the_seven() -> None:
 
 def test_a_masked_phone_keeps_its_beginning_and_its_last_two_digits() -> None:
     assert phones.masked("79001234567") == "7900•••••67"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "79001234567",
+        "+79001234567",
+        "89001234567",
+        "9001234567",
+        "+7 (900) 123-45-67",
+        "8 (900) 123-45-67",
+        "8-900-123-45-67",
+        "7.900.123.45.67",
+        "900 123-45-67",
+        "(900) 123-45-67",
+        "+7\u00a0900\u00a0123\u201145\u201167",
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "no subscriber {}.", '{{"phone": "{}"}}', "to={}&x=1", "{}, {}"])
+def test_a_phone_in_a_text_is_masked_however_it_is_written(written: str, around: str) -> None:
+    assert phones.masked_inside(around.format(written, written)) == around.format(
+        *[phones.masked("79001234567")] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "OK", "400", "2026-03-01 09:00:00", "1772345678", "message 123456789012", "95.213.12.118:8080"]
+)
+def test_other_numbers_in_a_text_stay(text: str) -> None:
+    assert phones.masked_inside(text) == text
