@@ -63,11 +63,15 @@ class Door(AuthBase):
         if not reads:
             _refuse_foreign_body(request)
             self.protect(request)
-        needed = Role.VIEWER if reads else Role.OPERATOR
+        needed = self.needs(str(request.method))
         if not actor.may(needed):
             raise AuthorizationError(message=f"This needs the role {needed.value}")
         once.let_in(request, actor)
         return actor
+
+    @staticmethod
+    def needs(method: str) -> Role:
+        return Role.VIEWER if method in READING else Role.OPERATOR
 
     def recognise(self, request: HttpRequest) -> Actor | None:
         """The actor; None when the request does not use this door. Raises AuthenticationError."""

@@ -55,7 +55,8 @@ def _guard(needs: Role, methods: list[str]) -> Callable[[View], View]:
             return response
 
         allowed = require_http_methods(methods)(guarded)
-        allowed.needs = needs  # type: ignore[attr-defined]  # read by the test of all routes
+        # read by the table of all routes
+        allowed.needs, allowed.methods = needs, tuple(methods)  # type: ignore[attr-defined]
         return cast(View, allowed)
 
     return decorate

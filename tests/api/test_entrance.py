@@ -13,20 +13,10 @@ from accounts.journal import SERVICE
 from accounts.models import ApiKey, JournalEntry, User
 from accounts.roles import Role
 from clients.models import Client
-from mailings.models import Mailing, Message
 from tests.api.programs import PREFIX, Call, Program, calls
-from tests.makers import make_running_mailing
 
 CALLS = calls()
 CLIENT = {"phone": "79001234567", "timezone": "Europe/Moscow"}
-
-
-ADMINISTRATORS = {f"{PREFIX}/gateway/stop", f"{PREFIX}/gateway/resume"}
-
-
-def everything() -> list[object]:
-    """What a refused call must leave as it was."""
-    return [list(model.objects.order_by("pk").values()) for model in (Client, Mailing, Message, JournalEntry)]
 
 
 def test_the_document_has_every_address_of_the_api() -> None:
@@ -39,43 +29,6 @@ def test_the_document_has_every_address_of_the_api() -> None:
     }
 
     assert served == {call.path for call in CALLS}
-
-
-@pytest.mark.parametrize("call", CALLS, ids=str)
-def test_a_stranger_may_not(stranger: Program, call: Call) -> None:
-    make_running_mailing(1)
-    before = everything()
-
-    answer = stranger.send(call.method, call.address, {})
-
-    assert answer.status_code == 401
-    assert answer.json() == {"detail": "Unauthorized"}
-    assert answer["WWW-Authenticate"].startswith("Bearer")
-    assert everything() == before
-
-
-@pytest.mark.parametrize("call", [call for call in CALLS if not call.reads], ids=str)
-def test_a_viewer_may_not_change_anything(viewer: Program, call: Call) -> None:
-    make_running_mailing(1)
-    before = everything()
-
-    answer = viewer.send(call.method, call.address, {})
-
-    assert answer.status_code == 403
-    assert answer.json() == {"detail": "This needs the role operator"}
-    assert everything() == before
-
-
-@pytest.mark.parametrize("call", [call for call in CALLS if call.reads], ids=str)
-def test_a_viewer_may_read(viewer: Program, call: Call) -> None:
-    assert viewer.get(call.address).status_code in (200, 404)
-
-
-@pytest.mark.parametrize("call", CALLS, ids=str)
-def test_an_operator_and_an_administrator_may(operator: Program, call: Call) -> None:
-    refused = {401, 403}
-    assert (operator.send(call.method, call.address).status_code in refused) is (call.path in ADMINISTRATORS)
-    assert Program(Role.ADMINISTRATOR).send(call.method, call.address).status_code not in refused
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
