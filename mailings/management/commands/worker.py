@@ -9,6 +9,8 @@ class Command(BaseCommand):
         "The background worker: the clock, and a django-q2 cluster for the sending. Ends cleanly on SIGTERM; "
         "leaves with 70 when its children were killed: start it again then."
     )
+    # they would load the whole console and the API, which the web server has checked: a third of the start
+    requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         from mailings import worker
