@@ -32,6 +32,7 @@ class Kind(StrEnum):
     HUGE = "huge"
     REDIRECT = "redirect"
     CLOSEIDLE = "closeidle"
+    ECHO = "echo"
 
 
 # Told by the command's --help and by the answer to a fault nobody knows.
@@ -55,6 +56,7 @@ MEANINGS = {
     "huge": "200 with 100 MB",
     "redirect": "307 to another address",
     "closeidle": "the right answer, then closes the connection without saying so",
+    "echo:NUMBER": "that status, repeating the text, the phone and the token of the request",
 }
 # The contract's own answer was given, however clumsily: a patient client sees code 0.
 ACCEPTING = {Kind.DRIP, Kind.SLOW, Kind.CLOSEIDLE}
@@ -65,7 +67,7 @@ MOST_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; `status` and `retry_after` belong to STATUS, `seconds` to SLOW."""
+    """One fault; `status` belongs to STATUS and ECHO, `retry_after` to STATUS, `seconds` to SLOW."""
 
     kind: Kind
     status: int = 0
@@ -75,7 +77,7 @@ class Fault:
     @property
     def name(self) -> int | str:
         """How the journal calls it: a status by its number."""
-        return self.status or str(self.kind)
+        return self.status if self.kind is Kind.STATUS else str(self.kind)
 
     @property
     def is_accepting(self) -> bool:
@@ -83,7 +85,7 @@ class Fault:
 
 
 def parse_fault(text: object) -> Fault:
-    """`hang`, `500`, `429:5`, `slow:2` …; raises BadOption."""
+    """`hang`, `500`, `429:5`, `slow:2`, `echo:400` …; raises BadOption."""
     if not isinstance(text, str):
         raise BadOption(f"a fault is a text, not {text!r}")
     name, colon, argument = text.partition(":")
@@ -91,7 +93,9 @@ def parse_fault(text: object) -> Fault:
         return _status(int(name), argument, bool(colon))
     if name == Kind.SLOW:
         return Fault(Kind.SLOW, seconds=_seconds(argument))
-    if colon or name == Kind.STATUS or name not in set(Kind):
+    if name == Kind.ECHO and STATUS.fullmatch(argument) and 200 <= int(argument) <= 599:
+        return Fault(Kind.ECHO, status=int(argument))
+    if colon or name in (Kind.STATUS, Kind.ECHO) or name not in set(Kind):
         raise BadOption(f"unknown fault {text!r}; known are {', '.join(MEANINGS)}")
     return Fault(Kind(name))
 

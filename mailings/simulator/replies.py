@@ -10,6 +10,7 @@ from enum import Enum
 from functools import cache
 from http import HTTPStatus
 
+from .contract import Request
 from .faults import Fault, Kind
 
 
@@ -74,6 +75,12 @@ def refusal(status: int, detail: str) -> Reply:
     """The contract's own no."""
     headers = {"allow": "POST"} if status == 405 else {}
     return Reply(whole(status, encoded({"code": status, "message": detail}), **headers))
+
+
+def echo(status: int, request: Request) -> Reply:
+    """All that was sent, as a talkative gateway's errors have it."""
+    said = f"{request.body.decode(errors='replace')} by {request.authorization.decode(errors='replace')}"
+    return Reply(whole(status, f"You said: {said}".encode(), kind="text/plain"))
 
 
 def faulty(fault: Fault, message_id: int) -> Reply:

@@ -9,10 +9,10 @@ from . import control
 from .connection import Answer, Connection
 from .contract import Request, Verdict, judge
 from .counts import Counts
-from .faults import BadOption, Fault, draws
+from .faults import BadOption, Fault, Kind, draws
 from .journal import Journal
 from .options import Options
-from .replies import OK, Reply, faulty, refusal
+from .replies import OK, Reply, echo, faulty, refusal
 
 BACKLOG = 4096
 
@@ -110,7 +110,7 @@ class Simulator:
         verdict = judge(request, self.options.token)
         arrival = self.counts.arrive(at, verdict.message_id)
         fault, delay = self._fate(verdict, arrival)
-        reply = reply_to(verdict, fault)
+        reply = reply_to(request, verdict, fault)
         answer = fault.name if fault else verdict.status
         accepted = fault.is_accepting if fault else verdict.status == 200
         self.counts.answer(answer, accepted=accepted)
@@ -163,7 +163,9 @@ class Simulator:
         return self.counts.shown(time.time()) | {"connections": len(self.connections)}
 
 
-def reply_to(verdict: Verdict, fault: Fault | None) -> Reply:
+def reply_to(request: Request, verdict: Verdict, fault: Fault | None) -> Reply:
+    if fault is not None and fault.kind is Kind.ECHO:
+        return echo(fault.status, request)
     if fault is not None:
         return faulty(fault, verdict.message_id or 0)
     return OK if verdict.status == 200 else refusal(verdict.status, verdict.detail)

@@ -34,6 +34,13 @@ def test_a_wrong_token_shows(gateway: GatewayProcess) -> None:
     assert (ask(gateway).cause, ask(gateway).http_status) == (Cause.UNAUTHORISED, 401)
 
 
+def test_an_answer_that_repeats_the_token_is_kept_without_it() -> None:
+    with answering(http("401 No", b"a-long-token is not known")) as url:
+        outcome = knock(url=url, token="a-long-token", timeout_s=5)
+
+    assert outcome.detail == "••• is not known"
+
+
 @contextmanager
 def answering(*pieces: bytes, pause_s: float = 0.0) -> Iterator[str]:
     """Someone who takes one request, says this, piece by piece, and closes; his address."""

@@ -11,7 +11,7 @@ import pytest
 from mailings.gateway import Cause, Delivery, Kind, Line, Outcome, Request
 from tests.gateway_process import GatewayProcess
 
-TOKEN = "a-token"
+TOKEN = "a-long-token"
 PATIENCE_S = 20.0
 Ask = Callable[[str, Request], Outcome]
 
@@ -101,6 +101,7 @@ ANSWERED = {
     "garbage": (Kind.UNKNOWN, Cause.CONNECTION_LOST),
     "slow:0.3": (Kind.SENT, Cause.ACCEPTED),
     "closeidle": (Kind.SENT, Cause.ACCEPTED),
+    "echo:200": (Kind.UNKNOWN, Cause.OFF_CONTRACT),
 }
 
 
@@ -115,6 +116,7 @@ def test_what_the_gateway_does_is_taken_for_what_it_is_and_never_asked_again(
     assert meaning(outcome) == expected
     assert len(gateway.journal()) == 1
     assert "\x00" not in outcome.detail
+    assert TOKEN not in outcome.detail
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip", "slow:30"])

@@ -14,6 +14,7 @@ from mailings.simulator.faults import MEANINGS, BadOption, Fault, Kind, Plan, dr
         ("503:Wed, 21 Oct 2026 07:28:00 GMT", Fault(Kind.STATUS, 503, "Wed, 21 Oct 2026 07:28:00 GMT")),
         ("slow:2.5", Fault(Kind.SLOW, seconds=2.5)),
         ("hang", Fault(Kind.HANG)),
+        ("echo:400", Fault(Kind.ECHO, status=400)),
     ],
 )
 def test_a_fault_is_written_as_its_name_and_perhaps_an_argument(text: str, fault: Fault) -> None:
@@ -23,7 +24,8 @@ def test_a_fault_is_written_as_its_name_and_perhaps_an_argument(text: str, fault
 @pytest.mark.parametrize(
     "text",
     ["", "status", "HANG", "hang:5", "200", "99", "600", "-500", "٥٠٠", "429:", "429:a\r\nb", "slow", "slow:",
-     "slow:x", "slow:-1", "slow:nan", "slow:inf", "slow:9999", 500, None, True, ["hang"]],
+     "slow:x", "slow:-1", "slow:nan", "slow:inf", "slow:9999", "echo", "echo:", "echo:99", "echo:600",
+     500, None, True, ["hang"]],
 )  # fmt: skip
 def test_a_fault_that_makes_no_sense_is_refused(text: object) -> None:
     with pytest.raises(BadOption):

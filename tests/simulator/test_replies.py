@@ -9,7 +9,7 @@ import pytest
 
 from mailings.simulator.faults import Kind
 from tests.gateway_process import GatewayProcess
-from tests.simulator.wire import ask, connect, nothing_came, raw, read_to_the_end, status
+from tests.simulator.wire import BODY, ask, connect, nothing_came, raw, read_to_the_end, status
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,17 @@ def test_any_status_can_be_had_by_its_number(gateway: GatewayProcess, number: in
     assert status(gateway) == number
     assert status(gateway) == number
     assert [(line["answer"], line["accepted"]) for line in gateway.journal()] == [(number, False)] * 2
+
+
+@pytest.mark.parametrize("number", [200, 400, 401, 500])
+def test_an_echo_repeats_all_that_was_sent(gateway: GatewayProcess, number: int) -> None:
+    gateway.control(faults={f"echo:{number}": 1})
+
+    found, body, _ = ask(gateway, json.dumps(BODY, ensure_ascii=False).encode())
+
+    assert found == number
+    assert all(text in body.decode() for text in ("79001234567", "Здравствуйте", "Bearer token"))
+    assert [line["accepted"] for line in gateway.journal()] == [False]
 
 
 @pytest.mark.parametrize("text", ["5", "0", "-1", "soon", "99999999999999999999"])
@@ -214,7 +225,7 @@ def test_an_answer_can_be_no_utf_8(gateway: GatewayProcess) -> None:
 def test_the_journal_tells_which_fault_was_committed_and_whether_it_accepted(
     gateway: GatewayProcess, kind: str
 ) -> None:
-    gateway.control(faults={"slow:0" if kind == "slow" else kind: 1})
+    gateway.control(faults={{"slow": "slow:0", "echo": "echo:200"}.get(kind, kind): 1})
 
     with connect(gateway) as connection:
         connection.sendall(raw())
