@@ -68,6 +68,8 @@ def logging_config(*, form: str, level: str) -> None:
             },
             "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["out"], "level": level},
+            # for every name that a template does not find it would quote the whole page's data
+            "loggers": {"django.template": {"level": "WARNING"}},
         }
     )
     structlog.configure(

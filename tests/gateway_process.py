@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,10 +20,13 @@ class GatewayProcess:
     All orders go over one connection that is kept, so they arrive while the simulator is down, too.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, log: Path | None = None) -> None:
         command = [sys.executable, "manage.py", "simulate_gateway", "--port", "0", *arguments]
         environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        with log.open("ab") if log else nullcontext() as errors:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
         if not self.url:
