@@ -22,6 +22,7 @@ from ninja.utils import check_csrf
 from pydantic_core import from_json, to_json
 
 from accounts import keys
+from accounts.api import journal_router, keys_router, users_router
 from accounts.journal import Actor
 from accounts.models import ApiKey as StoredKey
 from accounts.models import User
@@ -51,8 +52,12 @@ are refused. Lists take `limit` (at most 200) and `cursor`, the `next` of the an
 class Door(AuthBase):
     """Finds on whose behalf a request acts, and whether he may: reading needs a viewer, all else an operator.
 
-    What needs an administrator says so itself.
+    `least` asks everybody for more, before anything of the request is read; a single operation says so itself.
     """
+
+    def __init__(self, least: Role | None = None) -> None:
+        super().__init__()
+        self.least = least
 
     def __call__(self, request: HttpRequest) -> Actor | None:
         translation.activate("en")  # programs read the sentences: they do not change with a browser's language
@@ -63,7 +68,7 @@ class Door(AuthBase):
         if not reads:
             _refuse_foreign_body(request)
             self.protect(request)
-        needed = self.needs(str(request.method))
+        needed = self.least or self.needs(str(request.method))
         if not actor.may(needed):
             raise AuthorizationError(message=f"This needs the role {needed.value}")
         once.let_in(request, actor)
@@ -184,10 +189,13 @@ api = Api(
             {"name": "messages", "description": "One mailing to one client"},
             {"name": "gateway", "description": "The external service that delivers"},
             {"name": "statistics", "description": "Counts, live while sending"},
+            {"name": "people", "description": "Who may do what, and who did what: for administrators"},
         ]
     },
 )
 once.teach(api)
+for address, router in {"users": users_router, "api-keys": keys_router, "journal": journal_router}.items():
+    api.add_router(address, router, auth=[ApiKey(Role.ADMINISTRATOR), Session(Role.ADMINISTRATOR)])
 api.add_router("clients", clients_router)
 api.add_router("gateway", gateway_router)
 api.add_router("", mailings_router)

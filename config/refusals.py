@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from pydantic_core import to_json
 
+from accounts.models import ApiKey, User
 from accounts.refusals import Invalid, Refused
 from clients.models import Client
 from clients.operations import PhoneTaken
@@ -21,6 +22,8 @@ PROBLEMS, PLACE_LENGTH = 100, 100  # an answer to nonsense is not as long as the
 
 # the status of each refusal of the operations, and its sentence when that is not the error's own
 REFUSALS: dict[type[Exception], tuple[int, str | None]] = {
+    User.DoesNotExist: (404, "Person not found"),
+    ApiKey.DoesNotExist: (404, "API key not found"),
     Client.DoesNotExist: (404, "Client not found"),
     Mailing.DoesNotExist: (404, "Mailing not found"),
     Message.DoesNotExist: (404, "Message not found"),

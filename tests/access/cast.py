@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.test import Client as Http
 
-from accounts import keys
+from accounts import keys, people
 from accounts.journal import SERVICE
 from accounts.models import User
 from accounts.roles import Role
@@ -39,7 +39,7 @@ FAILED, DOUBTED = Verdict(State.FAILED, Reason.REFUSED), Verdict(State.UNKNOWN, 
 FRAGMENT = {"HX-Request": "true"}
 ROOMS = ("accounts", "clients", "mailings")
 # noted by being there, refused or not
-BY_THE_WAY = {"last_used_at", "last_login"}
+BY_THE_WAY = {"last_used_at", "signed_in_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ def prepare() -> dict[str, Any]:
         "running": running.pk,
         "message": Message.objects.get(client__phone=PHONE).pk,
         "verb": "launch",
+        "user": people.invite(SERVICE, "anna@example.com", Role.OPERATOR).pk,
+        "key": keys.create(SERVICE, "billing", Role.VIEWER)[0].pk,
     }
 
 

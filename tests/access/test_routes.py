@@ -107,7 +107,7 @@ def is_an_answer(answer: Any) -> bool:
 def is_a_refusal(answer: Any, asker: Asker, line: Line, headers: dict[str, str]) -> bool:
     status, sign_in = answer.status_code, reverse("account_login")
     if asker.role is not None:
-        return bool(status == 403 and (not line.is_for_programs or says_why(answer, asker)))
+        return bool(status == 403 and (not line.is_for_programs or says_why(answer, asker, line)))
     if line.is_for_programs:
         return bool(status == 401 and answer.json() == {"detail": "Unauthorized"} and "WWW-Authenticate" in answer)
     if headers:
@@ -115,9 +115,9 @@ def is_a_refusal(answer: Any, asker: Asker, line: Line, headers: dict[str, str])
     return bool(status == 302 and answer["Location"].startswith(sign_in))
 
 
-def says_why(answer: Any, asker: Asker) -> bool:
+def says_why(answer: Any, asker: Asker, line: Line) -> bool:
     """The role that would do, or that the token is missing."""
-    if not asker.has_token:
+    if not asker.has_token and not line.reads:
         return bool(answer.json() == {"detail": "The CSRF token is missing or wrong"})
     return any(answer.json() == {"detail": f"This needs the role {role.value}"} for role in Role)
 

@@ -66,7 +66,7 @@ class Call:
     def address(self) -> str:
         """Below the prefix."""
         path = self.path.removeprefix(PREFIX)
-        for name in ("client_id", "mailing_id", "message_id"):
+        for name in ("client_id", "mailing_id", "message_id", "user_id", "key_id"):
             path = path.replace(f"{{{name}}}", "1")
         return path
 

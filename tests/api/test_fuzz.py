@@ -14,6 +14,9 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from accounts import keys, people
+from accounts.journal import SERVICE
+from accounts.roles import Role
 from clients.models import Client
 from config.wsgi import application
 from mailings.models import Message
@@ -40,7 +43,13 @@ def kept_connection() -> Iterator[None]:
 def ids(db: None) -> dict[str, int]:
     """Of things that are there."""
     mailing = make_running_mailing(1)
-    return {"mailing_id": mailing.pk, "client_id": Client.objects.get().pk, "message_id": Message.objects.get().pk}
+    return {
+        "mailing_id": mailing.pk,
+        "client_id": Client.objects.get().pk,
+        "message_id": Message.objects.get().pk,
+        "user_id": people.invite(SERVICE, "anna@example.com", Role.VIEWER).pk,
+        "key_id": keys.create(SERVICE, "billing", Role.VIEWER)[0].pk,
+    }
 
 
 @document.parametrize()  # type: ignore[untyped-decorator]  # schemathesis' stubs are not read
