@@ -84,13 +84,20 @@ def issuer(name: str) -> tuple[str, str]:
     return value, host
 
 
+def is_guessable(key: str) -> bool:
+    """Whether a key is short, monotonous, or one that stands in somebody's papers."""
+    return len(key) < 50 or len(set(key)) < 10 or "insecure" in key or "change" in key.lower()
+
+
 DEBUG = env.bool("DEBUG", default=False)
 _local_key = VAR_DIR / "secret_key"
 SECRET_KEY = secret("SECRET_KEY", _local_key.read_text().strip() if _local_key.exists() else "")
-if not SECRET_KEY:
-    if not DEBUG:
-        raise ImproperlyConfigured("SECRET_KEY is not set (./run makes one under var/ for a try-out)")
+if not SECRET_KEY and DEBUG:
     SECRET_KEY = "insecure-key-for-debug-only"
+elif not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is not set (./run makes one under var/ for a try-out)")
+elif not DEBUG and is_guessable(SECRET_KEY):
+    raise ImproperlyConfigured("SECRET_KEY must be random: 50 characters or more, as of `openssl rand -base64 48`")
 
 # Where the service is reached ----------------------------------------------------------------------
 PUBLIC_URL, _public_host = origin("PUBLIC_URL", "http://127.0.0.1:8000")
@@ -100,6 +107,39 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=list(dict.fromkeys([_public_ho
 CSRF_TRUSTED_ORIGINS = list(dict.fromkeys([PUBLIC_URL, *env.list("CSRF_TRUSTED_ORIGINS", default=[])]))
 TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]))
 API_RATE = positive("API_RATE", 50, zero=True)
+
+# Browsers ------------------------------------------------------------------------------------------
+# with the prefix a browser takes a cookie only over HTTPS, from this very host and for all of it
+_prefix = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_prefix}sessionid"
+CSRF_COOKIE_NAME = f"{_prefix}csrftoken"
+LANGUAGE_COOKIE_NAME = f"{_prefix}language"
+THEME_COOKIE_NAME = f"{_prefix}theme"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_SSL_HOST = PUBLIC_URL.partition("://")[2]
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if HTTPS else 0
+# one host does not speak for the other hosts of its domain, nor enter the whole domain in the browsers' lists
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+_form_targets = ["'self'"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": _form_targets,
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
 
 INSTALLED_APPS = [
     "dashboard",
@@ -129,10 +169,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.proxies.middleware",
+    "config.headers.middleware",
+    "csp.middleware.CSPMiddleware",
     "config.refusals.rim",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -242,6 +283,8 @@ Q_CLUSTER = {
 # People --------------------------------------------------------------------------------------------
 OIDC_ISSUER, _provider = issuer("OIDC_ISSUER")
 OIDC = bool(OIDC_ISSUER)  # without a provider people sign in with a local password: a try-out
+if OIDC:  # Chromium follows a form to where its answer leads
+    _form_targets.append("{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER)))
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
 OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET")
 OIDC_NAME = env.str("OIDC_NAME", default="") or ("Auth0" if _provider.endswith("auth0.com") else _provider)
@@ -265,27 +308,8 @@ SOCIALACCOUNT_ADAPTER = "accounts.signin.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login": "20/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 SESSION_COOKIE_AGE = int(timedelta(hours=8).total_seconds())
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_SAMESITE = "Lax"
-X_FRAME_OPTIONS = "DENY"
-SECURE_REFERRER_POLICY = "same-origin"
 CSRF_FAILURE_VIEW = "dashboard.errors.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "font-src": ["'self'"],
-        "connect-src": ["'self'"],
-        "form-action": ["'self'"],
-        "frame-ancestors": ["'none'"],
-        "base-uri": ["'none'"],
-    }
-}
 
 # Languages and times -------------------------------------------------------------------------------
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
@@ -306,6 +330,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else's page needs our files
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # Logs ----------------------------------------------------------------------------------------------

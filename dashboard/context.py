@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -12,7 +13,6 @@ from accounts.roles import Role
 from dashboard import access
 
 THEMES = ("light", "dark", "auto")
-THEME_COOKIE = "theme"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Place:
 
 def console(request: HttpRequest) -> dict[str, Any]:
     """For the templates; touches no database, so that pages of errors can be shown without one."""
-    theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "auto")
     return {
         "theme": theme if theme in THEMES else "auto",
         "places": places(request),

@@ -12,6 +12,7 @@ from tests.postgres import Postgres
 
 KIND = "VESTNIK_TEST_DATABASE"
 URL = "VESTNIK_TEST_DATABASE_URL"
+KEY = "only-for-tests " + "0123456789abcdefghijklmnopqrstuvwxyz" * 2  # long enough, and no secret
 FOLDER = Path(__file__).resolve().parent.parent / "var" / "tests"
 
 

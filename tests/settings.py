@@ -4,7 +4,7 @@ import os
 
 from tests import databases
 
-os.environ.setdefault("SECRET_KEY", "tests-only")
+os.environ.setdefault("SECRET_KEY", databases.KEY)
 os.environ.setdefault("LOG_FORMAT", "json")
 os.environ.setdefault("API_RATE", "0")  # a test asks more in a second than a program should
 os.environ["DATABASE_URL"] = databases.choose()

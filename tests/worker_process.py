@@ -11,6 +11,8 @@ from os import kill
 from pathlib import Path
 from types import TracebackType
 
+from tests.databases import KEY
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
 
@@ -23,7 +25,7 @@ def worker_environment(database_url: str, gateway_url: str, **settings: str) -> 
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
-        "SECRET_KEY": "tests-only",
+        "SECRET_KEY": KEY,
         "DATABASE_URL": database_url,
         "GATEWAY_URL": gateway_url,
         "LOG_FORMAT": "json",

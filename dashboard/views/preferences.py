@@ -9,7 +9,7 @@ from django.utils import translation
 from django.views.decorators.http import require_POST
 
 from accounts import paths
-from dashboard.context import THEME_COOKIE, THEMES
+from dashboard.context import THEMES
 
 A_YEAR = timedelta(days=365)
 
@@ -19,7 +19,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     response = _back(request)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        _remember(response, THEME_COOKIE, theme)
+        _remember(response, settings.THEME_COOKIE_NAME, theme)
     return response
 
 

@@ -15,7 +15,7 @@ def test_a_choice_leads_only_to_own_pages(address: str, back: str, stranger: Bro
 
 
 @pytest.mark.parametrize(
-    ("address", "cookie", "value"), [("/theme/", "theme", "dark"), ("/language/", "django_language", "ru")]
+    ("address", "cookie", "value"), [("/theme/", "theme", "dark"), ("/language/", "language", "ru")]
 )
 def test_a_choice_is_remembered_and_leads_back(address: str, cookie: str, value: str, stranger: Browser) -> None:
     answer = stranger.post(address, {"theme": "dark", "language": "ru", "next": "/clients/?tag=vip"})
@@ -25,7 +25,7 @@ def test_a_choice_is_remembered_and_leads_back(address: str, cookie: str, value:
     assert answer.cookies[cookie]["httponly"]
 
 
-@pytest.mark.parametrize(("address", "cookie"), [("/theme/", "theme"), ("/language/", "django_language")])
+@pytest.mark.parametrize(("address", "cookie"), [("/theme/", "theme"), ("/language/", "language")])
 @pytest.mark.parametrize("value", ["<script>", "", "de", "ru-RU-x"])
 def test_a_choice_that_is_none_is_not_remembered(address: str, cookie: str, value: str, stranger: Browser) -> None:
     answer = stranger.post(address, {"theme": value, "language": value, "next": "/sign-in/"})

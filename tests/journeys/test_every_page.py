@@ -61,7 +61,7 @@ def test_every_page_opens_cleanly(
     width: int, theme: str, language: str, every_address: list[str], signed_in: OpenPage
 ) -> None:
     page = signed_in(width=width, theme=theme)
-    page.context.add_cookies([{"name": "django_language", "value": language, "url": page.url}])
+    page.context.add_cookies([{"name": "language", "value": language, "url": page.url}])
     opened, wide, barriers = 0, {}, []
 
     for address in every_address:

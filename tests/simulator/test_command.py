@@ -7,10 +7,11 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
+from tests.databases import KEY
 from tests.gateway_process import ROOT, GatewayProcess
 from tests.simulator.wire import ask, connect, raw, status
 
-NO_DATABASE = {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing", "SECRET_KEY": "tests-only"}
+NO_DATABASE = {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing", "SECRET_KEY": KEY}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
