@@ -1,9 +1,9 @@
 """Every address of the service."""
 
-from allauth.account.views import login, logout
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.http import require_http_methods
 
+from accounts import entrance
 from config import api, refusals
 from dashboard import errors
 from dashboard.views.preferences import set_language
@@ -11,9 +11,11 @@ from dashboard.views.preferences import set_language
 form = require_http_methods(["GET", "HEAD", "POST"])  # Django's form views take PUT for POST
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    # of allauth's pages only these two: nobody signs up, and a try-out has no mail to reset a password with
-    path("sign-in/", form(login), name="account_login"),
-    path("sign-out/", form(logout), name="account_logout"),
+    # under allauth's names only these two: nobody signs up, and a try-out has no mail to reset a password with
+    path("sign-in/", form(entrance.sign_in), name="account_login"),
+    path("sign-out/", entrance.sign_out, name="account_logout"),
+    path("sign-in/begin", entrance.begin, name="sign_in_begin"),
+    path("sign-in/callback", entrance.finish, name="sign_in_callback"),
     path("language/", set_language, name="set_language"),
     path("api/v1/", api.api.urls),
     re_path("^api(?:/|$)", refusals.not_found),

@@ -29,6 +29,8 @@ SHOWING, TAKING = ("GET", "HEAD"), ("GET", "HEAD", "POST")
 OPEN: dict[str, tuple[tuple[str, ...], str]] = {
     "account_login": (TAKING, "the way in"),
     "account_logout": (TAKING, "the way out"),
+    "sign_in_begin": (("POST",), "off to the provider, if there is one"),
+    "sign_in_callback": (("GET",), "back from the provider"),
     "set_language": (("POST",), "a reader's choice, kept in a cookie"),
     "set_theme": (("POST",), "a reader's choice, kept in a cookie"),
     "openapi": (SHOWING, "the API's document, for everybody the same"),
