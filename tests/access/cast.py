@@ -1,6 +1,6 @@
 """Who asks in the tests of every route, about what, and what must not have changed afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -54,10 +54,17 @@ class Asker:
 
     def ask(self, method: str, address: str, **more: Any) -> Any:
         """One request as from a program or browser of its own: no answer changes who asks the next time."""
+        options = {"content_type": "application/json", **more} if address.startswith("/api/") else more
+        return self._http().generic(method, address, **options)
+
+    def press(self, address: str, values: Mapping[str, Any]) -> Any:
+        """The same with the values of a form."""
+        return self._http().post(address, values)
+
+    def _http(self) -> Http:
         http = Http(enforce_csrf_checks=True, headers=self.headers)
         http.cookies = SimpleCookie(self.cookies)
-        options = {"content_type": "application/json", **more} if address.startswith("/api/") else more
-        return http.generic(method, address, **options)
+        return http
 
 
 def stranger() -> Asker:
@@ -122,11 +129,13 @@ def address(line: Line, things: dict[str, Any]) -> str:
 # -- what is there ---------------------------------------------------------------------------------------
 
 
+def all_models() -> list[type[Model]]:
+    return [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
+
+
 def everything() -> dict[str, list[Any]]:
     """All rows of all that we keep."""
-    return {
-        model._meta.label: list(_rows(model)) for room in ROOMS for model in apps.get_app_config(room).get_models()
-    }
+    return {model._meta.label: list(_rows(model)) for model in all_models()}
 
 
 def _rows(model: type[Model]) -> Iterator[dict[str, Any]]:
