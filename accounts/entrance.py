@@ -62,7 +62,10 @@ def finish(request: HttpRequest) -> HttpResponse:
     """Back from the provider, with a code or with an error."""
     if not settings.OIDC:
         return redirect("account_login")
-    answer: HttpResponse = _Callback.adapter_view(oidc.Adapter(request, oidc.PROVIDER_ID))(request)
+    try:
+        answer: HttpResponse = _Callback.adapter_view(oidc.Adapter(request, oidc.PROVIDER_ID))(request)
+    except oidc.ProviderAway as error:
+        return signin.away(request, error)
     return answer
 
 
@@ -83,6 +86,7 @@ def _leave(request: HttpRequest, address: str) -> HttpResponse:
     Not a redirect: Chromium holds a form's `form-action` against every further redirect, too, and a provider may
     send people on to hosts that nobody here knows.
     """
-    response = render(request, "account/leaving.html", {"address": address, "provider": settings.OIDC_NAME})
+    context = {"address": address, "provider": settings.OIDC_NAME, "stay_at": reverse("account_login")}
+    response = render(request, "account/leaving.html", context)
     response["Referrer-Policy"] = "no-referrer"
     return response

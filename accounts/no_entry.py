@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -58,6 +59,8 @@ def show(request: HttpRequest, page: NoEntry, *, email: str = "") -> HttpRespons
     if not request.user.is_authenticated:
         request.session.flush()
     sentence = str(page.sentence) % {"provider": settings.OIDC_NAME, "email": email}
-    response = render(request, "account/no_entry.html", {"page": page, "sentence": sentence}, status=page.status)
+    # the address of this page holds what the provider said: a choice of language must not come back to it
+    context = {"page": page, "sentence": sentence, "stay_at": reverse("account_login")}
+    response = render(request, "account/no_entry.html", context, status=page.status)
     response["Cache-Control"] = "no-store"
     return response

@@ -16,8 +16,6 @@ from tests.oidc.provider import CLIENT_ID, CLIENT_SECRET, Provider, serve
 
 PUBLIC_URL = "https://vestnik.example.com"
 
-Walk = Callable[..., HttpResponse]
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -31,12 +29,18 @@ def use(settings: Settings, provider: Provider) -> None:
     provider.back = f"{settings.PUBLIC_URL}/sign-in/callback"
 
 
+@pytest.fixture(scope="session")
+def new_provider() -> Iterator[Callable[[], Provider]]:
+    with serve() as renew:
+        yield renew
+
+
 @pytest.fixture
-def provider(settings: Settings) -> Iterator[Provider]:
+def provider(settings: Settings, new_provider: Callable[[], Provider]) -> Provider:
     settings.PUBLIC_URL = PUBLIC_URL
-    with serve(Provider()) as provider:
-        use(settings, provider)
-        yield provider
+    provider = new_provider()
+    use(settings, provider)
+    return provider
 
 
 @pytest.fixture

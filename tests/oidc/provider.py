@@ -127,7 +127,7 @@ class Provider:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
-    provider: Provider  # given by `serve`, which makes a class of its own for each
+    provider: Provider  # given by `serve`
 
     def do_GET(self) -> None:
         place, asked = urlsplit(self.path).path, _fields(urlsplit(self.path).query)
@@ -178,15 +178,21 @@ def _fields(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def serve(provider: Provider) -> Iterator[Provider]:
-    """Answers on a free port of this machine until the end."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("HandlerOfOne", (Handler,), {"provider": provider}))
+def serve() -> Iterator[Callable[[], Provider]]:
+    """Answers on a free port of this machine until the end; each call begins with a new provider."""
+    handler = type("HandlerOfOne", (Handler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    provider.issuer = f"http://127.0.0.1:{server.server_port}"
+
+    def renew() -> Provider:
+        provider = Provider(issuer=f"http://127.0.0.1:{server.server_port}")
+        handler.provider = provider  # type: ignore[attr-defined]
+        return provider
+
     try:
-        yield provider
+        yield renew
     finally:
         server.shutdown()
         server.server_close()
