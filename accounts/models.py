@@ -63,6 +63,8 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # seconds since 1970: until then its requests are paid for, see `rate`
+    spent_until = models.FloatField(default=0)
 
     class Meta:
         constraints = [

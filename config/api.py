@@ -21,7 +21,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 from pydantic_core import from_json, to_json
 
-from accounts import keys
+from accounts import keys, rate
 from accounts.api import journal_router, keys_router, users_router
 from accounts.journal import Actor
 from accounts.models import ApiKey as StoredKey
@@ -101,6 +101,10 @@ class ApiKey(Door):
         if key is None:
             raise AuthenticationError
         structlog.contextvars.bind_contextvars(api_key=key.prefix)
+        if settings.API_RATE:
+            wait_s = rate.till.wait_s(key.pk, settings.API_RATE)
+            if wait_s:
+                raise refusals.TooMany(wait_s)
         return _actor(request, api_key=key)
 
 

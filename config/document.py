@@ -19,6 +19,7 @@ ANSWERS = {
     413: "The body is larger than 5 MB",
     415: "The body is not application/json",
     422: "The fields break the rules",
+    429: "The API key has sent more requests a second than it may",
 }
 
 
@@ -39,6 +40,7 @@ KEY = {
         "examples": ["order-4711"],
     },
 }
+RETRY_AFTER = {"description": "After so many seconds", "schema": {"type": "integer", "minimum": 1}}
 REPLAYED_HEADER = {
     "description": f"`true` when this answer was given before to the same {HEADER}",
     "schema": {"type": "string", "enum": ["true"]},
@@ -68,3 +70,4 @@ def _describe(responses: Shape) -> None:
     for status, response in responses.items():
         response["description"] = ANSWERS[int(status)]
     responses[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    responses[429]["headers"] = {"Retry-After": RETRY_AFTER}

@@ -1,9 +1,11 @@
 """The one shape of errors: whoever refuses a program, a router, an operation or Django, it answers JSON."""
 
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
@@ -34,6 +36,14 @@ REFUSALS: dict[type[Exception], tuple[int, str | None]] = {
     RequestDataTooBig: (413, "The body is larger than 5 MB"),
     UnreadablePostError: (400, "The body broke off"),
 }
+
+
+class TooMany(HttpError):
+    """The key has sent more requests than it may."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(429, f"Too many requests with this key: at most {settings.API_RATE:g} a second")
+        self.retry_after = math.ceil(wait_s)
 
 
 def teach(api: NinjaAPI) -> None:
@@ -73,6 +83,8 @@ def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
     response = sentence(error.status_code, error.message)
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = 'Bearer realm="vestnik"'
+    if isinstance(error, TooMany):
+        response["Retry-After"] = str(error.retry_after)
     return response
 
 

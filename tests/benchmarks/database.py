@@ -26,6 +26,7 @@ def prepared_database(*, sqlite: bool = False, url: str = "", **environment: str
             "SECRET_KEY": secrets.token_hex(32),
             "LOG_LEVEL": "WARNING",
             "LOG_FORMAT": "json",
+            "API_RATE": "0",
             **environment,
         }
         import django
