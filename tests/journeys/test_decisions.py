@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from accounts.journal import SERVICE
@@ -14,7 +13,7 @@ from mailings.gateway import Cause, Kind, Outcome
 from mailings.models import Mailing
 from mailings.policy import Decision, Reason, State, Verdict
 from tests.journeys.conftest import OpenPage
-from tests.journeys.test_every_page import RULES, sideways
+from tests.journeys.pages import barriers, sideways
 from tests.makers import make_jobs, make_outcome, make_running_mailing, make_settlements
 
 
@@ -28,7 +27,7 @@ def make_held(number: int, *, waiting: int = 0) -> Mailing:
 
 
 def is_clean(page: Page) -> None:
-    assert [one["id"] for one in Axe().run(page, options=RULES).response["violations"]] == []
+    assert barriers(page) == []
     assert sideways(page) <= 0
 
 
