@@ -339,9 +339,9 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_FORMAT not in ("json", "console"):
     raise ImproperlyConfigured("LOG_FORMAT must be json or console")
 LOGGING_CONFIG = None
-redaction.keep_secret(
-    [SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN if GATEWAY_URL != SIMULATOR_URL else ""]
-)
+_told_to_all = {"", "simulator"}
+_private = {SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN, OIDC_CLIENT_SECRET}
+redaction.keep_secret(_private - _told_to_all)
 logging_config(form=LOG_FORMAT, level=LOG_LEVEL)
 
 os.umask(0o027)

@@ -31,7 +31,8 @@ from tests.gateway_process import GatewayProcess
 from tests.web_process import web_server
 from tests.worker_process import ROOT, WorkerProcess, until
 
-TOKEN, SECRET_KEY = "canary-gateway-token-5e1f", "canary-secret-key-b2c7-long-enough-for-anything"
+TOKEN = "canary-gateway-token-5e1f"
+SECRET_KEY = "canary-secret-key-b2c7-Qw9xKd03LmZp71VtRy58HsNe46UaGc"
 DATABASE_PASSWORD, WRONG_KEY = "canary-database-pass-77", "vk_0123456789_canary-wrong-key-aaaaaaaaaaaaaaaa"
 PASSWORD, WRONG_PASSWORD = "canary-password-4d3a", "canary-wrong-password-9f"
 TEXT, NAME = "canary-words-of-the-text", "canary-name-of-a-client"

@@ -65,12 +65,7 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[OpenPage]:
         dialog.dismiss()
 
     def open_one(
-        *,
-        width: int = 1280,
-        script: bool = True,
-        locale: str = "en",
-        theme: str = "light",
-        user_agent: str | None = None,
+        *, width: int = 1280, script: bool = True, locale: str = "en", theme: str = "light", **more: Any
     ) -> Page:
         size = {"width": width, "height": 800}
         context = chromium.new_context(
@@ -78,7 +73,7 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[OpenPage]:
             viewport=size,  # type: ignore[arg-type]  # a dictionary of these two
             java_script_enabled=script,
             locale=locale,
-            user_agent=user_agent,
+            **more,
         )
         contexts.append(context)
         context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])
