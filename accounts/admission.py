@@ -90,7 +90,7 @@ def _locked(**which: object) -> User:
 def _take_over(actor: Actor, user: User, identity: Identity, role: Role | None) -> None:
     """The provider's word on the role, and on the name of one who has none here."""
     if role is not None and role != user.role:
-        record(actor, "change_role", user, before={"role": user.role}, after={"role": role.value})
+        record(actor, "change", user, before={"role": user.role}, after={"role": role.value})
         user.role = role
     user.name = user.name or identity.name
     user.save(update_fields=["role", "name"])

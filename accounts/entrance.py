@@ -6,9 +6,11 @@ from allauth.account.views import LoginView, LogoutView
 from allauth.decorators import rate_limit
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
@@ -73,10 +75,14 @@ def finish(request: HttpRequest) -> HttpResponse:
 @never_cache
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Here first, so that it holds whatever the provider does; then there, if it can."""
-    way_out = request.session.get(signin.WAY_OUT)
+    way_out, was_in = request.session.get(signin.WAY_OUT), request.user.is_authenticated
     answer: HttpResponse = _sign_out_here(request)
-    if request.method == "POST" and settings.OIDC and way_out:
+    if request.method != "POST" or not settings.OIDC or not was_in:
+        return answer
+    if way_out:
         return _leave(request, oidc.farewell(way_out, settings.PUBLIC_URL + reverse("account_login")))
+    still = _("You are signed out here. At %(provider)s you are still signed in.")
+    messages.info(request, still % {"provider": settings.OIDC_NAME})
     return answer
 
 

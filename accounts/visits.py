@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
 from accounts.models import User
 
@@ -23,10 +22,9 @@ NOTED_EVERY = timedelta(minutes=1)  # a page that polls must not write with ever
 SIGNED_IN, SEEN = "signed_in_at", "seen_at"  # in the session, in seconds since 1970
 
 
-def begin(sender: type[User], request: HttpRequest, user: User, **signal: Any) -> None:
-    """Whenever somebody has signed in, however: the session and the list of people know when."""
+def begin(sender: type[User], request: HttpRequest, **signal: Any) -> None:
+    """Whenever somebody has signed in, however: the session knows when."""
     request.session[SIGNED_IN] = request.session[SEEN] = int(time.time())
-    User.objects.filter(pk=user.pk).update(signed_in_at=timezone.now())
 
 
 def is_over(session: SessionBase, now: float) -> bool:

@@ -48,6 +48,22 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def listen(page: Page, complaints: list[str], refused: int) -> None:
+    """Adds whatever the page complains of, but for answers with the status `refused`, which it calls failed."""
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and f"status of {refused}" not in message.text:
+            complaints.append(f"{message.location.get('url')}: {message.text}")
+
+    def asked(dialog: Dialog) -> None:
+        complaints.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.on("console", heard)
+    page.on("dialog", asked)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+
+
 @pytest.fixture
 def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[OpenPage]:
     """Opens a tab of a new visitor: `open_page(width=360, locale="ru")`. What it complains of fails the test."""
@@ -55,18 +71,16 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def heard(message: ConsoleMessage) -> None:
-        # the answer to a form with a mistake in it is 422, which Chromium reports as a failed resource
-        if message.type in ("error", "warning") and "status of 422" not in message.text:
-            complaints.append(f"{message.location.get('url')}: {message.text}")
-
-    def asked(dialog: Dialog) -> None:
-        complaints.append(f"a dialog: {dialog.message}")
-        dialog.dismiss()
-
     def open_one(
-        *, width: int = 1280, script: bool = True, locale: str = "en", theme: str = "light", **more: Any
+        *,
+        width: int = 1280,
+        script: bool = True,
+        locale: str = "en",
+        theme: str = "light",
+        refused: int = 422,
+        **more: Any,
     ) -> Page:
+        """`refused` is the status of a refusal that is expected: 422 is a form with a mistake in it."""
         size = {"width": width, "height": 800}
         context = chromium.new_context(
             base_url=live_server.url,
@@ -78,9 +92,7 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[OpenPage]:
         contexts.append(context)
         context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])
         page = context.new_page()
-        page.on("console", heard)
-        page.on("dialog", asked)
-        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        listen(page, complaints, refused)
         return page
 
     yield open_one

@@ -56,6 +56,8 @@ class Provider:
     hold: Event | None = None  # while it is set and not released, it answers nothing
     auth_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
     can_end: bool = True
+    detour: str = ""  # another host over which people are sent first
+    passed: list[str] = field(default_factory=list)  # hosts of the detour
     asked: list[dict[str, str]] = field(default_factory=list)  # of /authorize
     ended: list[dict[str, str]] = field(default_factory=list)  # of /logout
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -133,13 +135,13 @@ class Handler(BaseHTTPRequestHandler):
         place, asked = urlsplit(self.path).path, _fields(urlsplit(self.path).query)
         if self._instead(place):
             return
-        provider = self.provider
-        if place in ("/authorize", "/logout"):
-            self.send_response(302)
-            self.send_header(
-                "Location", provider.authorize(asked) if place == "/authorize" else provider.logout(asked)
-            )
-            self.end_headers()
+        provider, host = self.provider, self.headers["Host"]
+        if place == "/authorize" and provider.detour and host not in provider.detour:
+            self._redirect(f"{provider.detour}{self.path}")
+        elif place in ("/authorize", "/logout"):
+            provider.passed += [host] if host in provider.detour else []
+            way = provider.authorize if place == "/authorize" else provider.logout
+            self._redirect(way(asked))
         elif place == "/userinfo" and self.headers["Authorization"] == "Bearer access":
             self._json(200, provider.claims if provider.userinfo is None else provider.userinfo)
         elif place == "/jwks":
@@ -158,6 +160,11 @@ class Handler(BaseHTTPRequestHandler):
         if place in self.provider.answers:
             self._send(*self.provider.answers[place])
         return place in self.provider.answers
+
+    def _redirect(self, address: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", address)
+        self.end_headers()
 
     def _json(self, status: int, body: Any) -> None:
         self._send(status, json.dumps(body).encode())

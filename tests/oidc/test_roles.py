@@ -64,7 +64,7 @@ def test_a_role_changed_at_the_provider_holds_from_the_next_sign_in(
 
     olga.refresh_from_db()
     assert olga.role == Role.VIEWER
-    change = JournalEntry.objects.filter(verb="change_role").latest("id")
+    change = JournalEntry.objects.filter(verb="change").latest("id")
     assert change.details == {"before": {"role": "administrator"}, "after": {"role": "viewer"}}
 
 

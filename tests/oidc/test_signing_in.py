@@ -183,6 +183,7 @@ def test_signing_out_holds_here_where_the_provider_has_no_way(
     answer = browser.post("/sign-out/")
 
     assert (answer.status_code, answer["Location"]) == (302, "/sign-in/")
+    assert "At Auth0 you are still signed in" in browser.get("/sign-in/").content.decode()
     assert not is_in(browser)
 
 
