@@ -7,7 +7,7 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from accounts import keys
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, JournalEntry, User
 from accounts.roles import Role
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +63,33 @@ def test_a_second_call_prints_nothing() -> None:
     said("create_tryout_admin")
 
     assert said("create_tryout_admin") == ""
+
+
+def test_an_invitation_lets_in_whoever_proves_the_address() -> None:
+    text = said("invite", "Olga@Example.com", "--role", "administrator", "--name", "Olga")
+
+    user = User.objects.get()
+    assert (user.email, user.role, user.name) == ("olga@example.com", Role.ADMINISTRATOR, "Olga")
+    assert user.invited_at is not None
+    assert not user.has_usable_password()
+    assert text == "olga@example.com may sign in as administrator\n"
+    assert JournalEntry.objects.get().verb == "invite"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nobody", "--role", "viewer"], ["a@example.com"], ["a@example.com", "--role", "king"]]
+)
+def test_a_bad_invitation_says_why_and_invites_nobody(arguments: list[str]) -> None:
+    with pytest.raises(CommandError, match=r"\w+ \w+"):
+        said("invite", *arguments)
+
+    assert not User.objects.exists()
+
+
+def test_nobody_is_invited_twice() -> None:
+    said("invite", "olga@example.com", "--role", "viewer")
+
+    with pytest.raises(CommandError, match="here already"):
+        said("invite", "OLGA@example.com", "--role", "administrator")
+
+    assert User.objects.get().role == Role.VIEWER
