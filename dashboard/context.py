@@ -33,6 +33,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
     return {
         "theme": theme if theme in THEMES else "auto",
         "places": places(request),
+        "is_tryout": not settings.OIDC,
         "may_change": lambda: access.may(request, Role.OPERATOR),
     }
 
