@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from pytest_django.fixtures import Settings
 
+from config.proxies import networks
 from tests.config.deployed import SECRETS, production, settings_with
 from tests.databases import KEY
 from tests.worker_process import ROOT
@@ -68,6 +71,20 @@ def test_a_key_that_can_be_guessed_stops_the_start(key: str, tmp_path: Path) -> 
 
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
         settings_with(SECRET_KEY_FILE=str(tmp_path / "key"))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "found"),
+    [([], {"vestnik.W001"}), (["10.0.0.0/8"], set()), (["10.0.0.0/8", "::/0"], {"vestnik.W002"})],
+)
+def test_the_deployment_check_knows_what_does_not_go_together(
+    settings: Settings, proxies: list[str], found: set[str]
+) -> None:
+    settings.HTTPS, settings.TRUSTED_PROXIES = True, networks(proxies)
+
+    messages = run_checks(include_deployment_checks=True)
+
+    assert {message.id for message in messages} & {"vestnik.W001", "vestnik.W002"} == found
 
 
 @pytest.mark.parametrize(
