@@ -1,6 +1,7 @@
 """What nobody asks for is not taken: columns of ours as extra fields of every form and every body."""
 
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import datetime
@@ -51,9 +52,13 @@ def things(db: None) -> dict[str, Any]:
 def kept() -> dict[str, Any]:
     """All rows, without what differs from one try to the next: instants, ids, order, what chance made."""
     return {
-        label: sorted(repr({name: _steady(name, value) for name, value in row.items()}) for row in rows)
+        label: sorted(_WRITTEN.sub(r"\1", repr({name: _steady(name, row[name]) for name in row})) for row in rows)
         for label, rows in cast.everything().items()
     }
+
+
+# of an instant in a text, as in the journal's details, the year is left
+_WRITTEN = re.compile(r"(\d{4})-\d\d-\d\dT[\d:.+Z]+")
 
 
 def _steady(name: str, value: object) -> object:
