@@ -38,6 +38,8 @@ _PLACES = [
         rf"\1{DOTS}",
     ),
 ]
+# what none of the above can do without: most texts of a log have nothing of it
+_SUSPECT = re.compile(r"(?i)[0-9][0-9() \u00a0-]{9}|[:=]|bearer|basic|vk_")
 _own_secrets: list[str] = []
 
 # what a terminal obeys and what breaks or turns a line: C0, DEL, C1, the separators, marks of direction,
@@ -58,6 +60,8 @@ def hidden(text: str) -> str:
     """The text with its phones masked (`7900•••••67`) and its secrets left out."""
     for secret in _own_secrets:
         text = text.replace(secret, DOTS)
+    if not _SUSPECT.search(text):
+        return text
     for place, told in _PLACES:
         text = place.sub(told, text)
     return _PHONES.sub(_masked, text)
