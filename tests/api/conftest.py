@@ -7,6 +7,11 @@ from tests.api.programs import Program
 
 
 @pytest.fixture
+def administrator(db: None) -> Program:
+    return Program(Role.ADMINISTRATOR)
+
+
+@pytest.fixture
 def operator(db: None) -> Program:
     return Program(Role.OPERATOR)
 

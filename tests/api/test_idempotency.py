@@ -182,6 +182,32 @@ def test_any_printable_text_is_a_key(operator: Program, key: str) -> None:
     assert is_replayed(post(operator, "/clients", CLIENT, key))
 
 
+def test_an_answer_that_shows_a_secret_is_not_kept(db: None) -> None:
+    program, wanted = Program(Role.ADMINISTRATOR), {"name": "billing", "role": "viewer"}
+    first = post(program, "/api-keys", wanted)
+
+    second = post(program, "/api-keys", wanted)
+
+    assert first.status_code == 201
+    assert second.status_code == 409
+    assert second.json() == {
+        "detail": "Done already by a request with this Idempotency-Key; its answer is shown only once"
+    }
+    assert ApiKey.objects.filter(name="billing").count() == 1
+    kept = KeptAnswer.objects.get()
+    assert (kept.status, kept.body) == (201, None)
+    assert first.json()["key"] not in str(list(KeptAnswer.objects.values()))
+
+
+def test_a_refusal_where_a_secret_would_be_shown_is_kept(db: None) -> None:
+    program = Program(Role.ADMINISTRATOR)
+    first = post(program, "/api-keys", {"name": "", "role": "viewer"})
+
+    second = post(program, "/api-keys", {"name": "", "role": "viewer"})
+
+    assert (second.status_code, second.content, is_replayed(second)) == (422, first.content, True)
+
+
 # -- what comes before the key -------------------------------------------------------------------------
 
 

@@ -90,8 +90,8 @@ def test_a_method_that_an_address_does_not_know_is_refused_with_those_it_does(
     ],
     ids=lambda body: body[:20].decode("latin-1"),
 )
-def test_a_body_that_is_no_json_is_refused(operator: Program, call: Call, body: bytes) -> None:
-    answer: Any = operator.raw(call.method, call.address, body)
+def test_a_body_that_is_no_json_is_refused(administrator: Program, call: Call, body: bytes) -> None:
+    answer: Any = administrator.raw(call.method, call.address, body)
 
     assert answer.status_code == 400
     assert answer.json() == {"detail": "Cannot parse request body"}
@@ -99,16 +99,16 @@ def test_a_body_that_is_no_json_is_refused(operator: Program, call: Call, body: 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
 @pytest.mark.parametrize("body", [b"null", b"true", b"0", b'"text"', b"[]", b"[{}]"])
-def test_a_body_that_is_no_object_is_refused(operator: Program, call: Call, body: bytes) -> None:
-    answer: Any = operator.raw(call.method, call.address, body)
+def test_a_body_that_is_no_object_is_refused(administrator: Program, call: Call, body: bytes) -> None:
+    answer: Any = administrator.raw(call.method, call.address, body)
 
     assert answer.status_code == 422
     assert [problem["loc"] for problem in answer.json()["detail"]] == [["body"]]
 
 
 @pytest.mark.parametrize("call", [call for call in WITH_BODY if not call.path.endswith(BODY_IS_OPTIONAL)], ids=str)
-def test_a_body_that_is_missing_is_asked_for(operator: Program, call: Call) -> None:
-    answer: Any = operator.send(call.method, call.address)
+def test_a_body_that_is_missing_is_asked_for(administrator: Program, call: Call) -> None:
+    answer: Any = administrator.send(call.method, call.address)
 
     assert answer.status_code in (404, 422)
     if answer.status_code == 422:
@@ -250,11 +250,11 @@ def test_a_person_gets_a_page(operator: Program) -> None:
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if "{" in call.path], ids=str)
-def test_a_hostile_id_is_no_id(operator: Program, call: Call) -> None:
+def test_a_hostile_id_is_no_id(administrator: Program, call: Call) -> None:
     hostile = ["0", "-1", "+1", "1.0", "1e3", "0x1", "1_0", "%201", "1%00", "%00", "٣", "%D9%A3", "null", "abc"]
     hostile += ["9223372036854775808", "9" * 19, "9" * 1000, "%F0%9F%92%A5", "%FF", "1;2", "..", "1%20OR%201=1"]
 
     for one in hostile:
-        answer: Any = operator.send(call.method, call.address.replace("/1", f"/{one}", 1), {})
+        answer: Any = administrator.send(call.method, call.address.replace("/1", f"/{one}", 1), {})
         assert answer.status_code in (404, 422), (one, answer.content)
         assert answer["Content-Type"].startswith("application/json")
