@@ -11,7 +11,7 @@ from allauth.socialaccount.models import SocialApp, SocialLogin
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from accounts import admission, journal, no_entry, oidc, paths
+from accounts import admission, journal, no_entry, oidc, paths, visits
 from accounts.admission import NotAdmitted, Reason
 from accounts.models import User
 from accounts.tokens import NotBelieved
@@ -53,6 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     ) -> HttpResponse:
         by_provider = (signal_kwargs or {}).get("sociallogin")
         if by_provider is None:
+            request.session[visits.BY_PASSWORD] = True
             journal.record(person(request), "sign_in", user)
         elif by_provider.way_out:
             request.session[WAY_OUT] = by_provider.way_out

@@ -20,6 +20,8 @@ IDLE = timedelta(hours=8)
 WHOLE = timedelta(hours=24)
 NOTED_EVERY = timedelta(minutes=1)  # a page that polls must not write with every request
 SIGNED_IN, SEEN = "signed_in_at", "seen_at"  # in the session, in seconds since 1970
+BY_PASSWORD = "by_password"  # in the session of one who came so; a provider makes an end of it
+BY_ITSELF = "X-Poll"  # said by our script when a page asks without anybody there
 
 
 def begin(sender: type[User], request: HttpRequest, **signal: Any) -> None:
@@ -29,6 +31,8 @@ def begin(sender: type[User], request: HttpRequest, **signal: Any) -> None:
 
 def is_over(session: SessionBase, now: float) -> bool:
     """Also of a session that does not know when it began."""
+    if settings.OIDC and session.get(BY_PASSWORD):
+        return True
     signed_in, seen = session.get(SIGNED_IN, 0), session.get(SEEN, 0)
     return bool(now - signed_in >= WHOLE.total_seconds() or now - seen >= IDLE.total_seconds())
 
@@ -41,7 +45,7 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
             now = time.time()
             if is_over(request.session, now):
                 logout(request)
-            elif now - request.session[SEEN] >= NOTED_EVERY.total_seconds():
+            elif now - request.session[SEEN] >= NOTED_EVERY.total_seconds() and BY_ITSELF not in request.headers:
                 request.session[SEEN] = int(now)
                 UserSession.objects.create_from_request(request)
         return get_response(request)

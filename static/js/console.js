@@ -17,6 +17,11 @@
     });
   };
   setInterval(pollAll, 500);
+  /* The server is told, because a page that asks by itself does not keep anybody signed in. */
+  document.addEventListener("htmx:configRequest", (event) => {
+    const cause = event.detail.triggeringEvent;
+    if (cause && cause.type === "poll") event.detail.headers["X-Poll"] = "1";
+  });
   document.addEventListener("visibilitychange", () => { last = new WeakMap(); });
 
   /* The reader's menu closes by Escape and by a click elsewhere. */

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from accounts.roles import Role
@@ -88,6 +89,22 @@ def test_the_database_forgets_it_after_eight_hours_too(browser: Browser) -> None
 
     expires = Session.objects.get(session_key=browser.session.session_key).expire_date
     assert abs(expires - timezone.now() - timedelta(hours=8)) < timedelta(minutes=1)
+
+
+def test_a_page_that_asks_by_itself_keeps_nobody_signed_in(browser: Browser) -> None:
+    for _ in range(3):
+        let_pass(browser, hours=3)
+        answer = browser.get("/gateway/", headers={"X-Poll": "1"})
+
+    assert answer.status_code == 302
+
+
+def test_a_provider_makes_an_end_of_sessions_by_password(browser: Browser, settings: Settings) -> None:
+    assert is_in(browser)
+
+    settings.OIDC = True
+
+    assert not is_in(browser)
 
 
 def test_a_session_that_does_not_know_when_it_began_is_over(browser: Browser) -> None:

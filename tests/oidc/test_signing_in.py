@@ -151,9 +151,10 @@ def test_who_is_in_need_not_sign_in(provider: Provider, olga: User, browser: Bro
 
 
 def test_pressing_too_often_is_slowed_down(provider: Provider, browser: Browser, db: None) -> None:
-    statuses = [browser.post("/sign-in/begin").status_code for _ in range(21)]
+    answers = [browser.post("/sign-in/begin") for _ in range(21)]
 
-    assert statuses == [200] * 20 + [429]
+    assert [answer.status_code for answer in answers] == [200] * 20 + [429]
+    assert "Too many tries" in answers[-1].content.decode()
 
 
 def test_signing_out_ends_the_session_here_and_there(provider: Provider, olga: User, browser: Browser) -> None:
