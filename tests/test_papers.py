@@ -127,3 +127,16 @@ def test_every_decision_is_in_the_index_and_has_its_four_parts() -> None:
         assert text.startswith(f"# {number:04}. "), record
         parts = ["Context", "Decision", "Rejected", "Consequences"]
         assert re.findall(r"(?m)^## (.+)$", text) == parts, record
+
+
+def test_every_promise_of_security_names_a_test_that_is_there() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+
+    assert len(named) > 40
+    assert [f"{path}::{name}" for path, name in named if not is_test(ROOT / path, name)] == []
+    assert all("`tests/" in line for line in text.split("| --- | --- |")[1].strip().splitlines())
+
+
+def is_test(path: Path, name: str) -> bool:
+    return path.exists() and f"\ndef {name}(" in path.read_text()
