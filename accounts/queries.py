@@ -53,7 +53,7 @@ def _since(found: QuerySet[JournalEntry], moment: datetime | None) -> QuerySet[J
     """The first id of that time is looked up, so that no entries of other times are read."""
     if moment is None:
         return found
-    near = JournalEntry.objects.filter(at__gte=moment - SKEW).order_by("at", "id")
+    near = JournalEntry.objects.filter(at__gte=_shifted(moment, -SKEW)).order_by("at", "id")
     first = near.values_list("id", flat=True).first()
     return found.none() if first is None else found.filter(id__gte=first, at__gte=moment)
 
@@ -61,6 +61,14 @@ def _since(found: QuerySet[JournalEntry], moment: datetime | None) -> QuerySet[J
 def _until(found: QuerySet[JournalEntry], moment: datetime | None) -> QuerySet[JournalEntry]:
     if moment is None:
         return found
-    near = JournalEntry.objects.filter(at__lt=moment + SKEW).order_by("-at", "-id")
+    near = JournalEntry.objects.filter(at__lt=_shifted(moment, SKEW)).order_by("-at", "-id")
     last = near.values_list("id", flat=True).first()
     return found.none() if last is None else found.filter(id__lte=last, at__lt=moment)
+
+
+def _shifted(moment: datetime, by: timedelta) -> datetime:
+    """The moment itself where there is none so early or so late."""
+    try:
+        return moment + by
+    except OverflowError:
+        return moment

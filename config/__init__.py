@@ -1,0 +1,3 @@
+"""The wiring."""
+
+VERSION = "0.1.0"

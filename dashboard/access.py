@@ -11,19 +11,20 @@ from urllib.parse import quote
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.journal import Actor
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.roles import Role, allows
 from clients.models import Client
 from dashboard import htmx
 from mailings.models import Mailing, Message
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def page(needs: Role = Role.VIEWER) -> Callable[[View], View]:
@@ -44,7 +45,7 @@ def action(needs: Role = Role.OPERATOR) -> Callable[[View], View]:
 def _guard(needs: Role, methods: list[str]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
             if not may(request, needs):
@@ -62,7 +63,7 @@ def _guard(needs: Role, methods: list[str]) -> Callable[[View], View]:
     return decorate
 
 
-def _shown(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+def _shown(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
     """The view's answer; what somebody else deleted a moment ago is no page."""
     try:
         return view(request, *args, **kwargs)
@@ -93,6 +94,22 @@ def actor(request: HttpRequest) -> Actor:
         address=request.META.get("REMOTE_ADDR") or None,
         request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
     )
+
+
+def person(pk: int) -> User:
+    """The person of an address, removed ones too."""
+    found = User.objects.filter(pk=pk).first()
+    if found is None:
+        raise Http404(_("Person not found"))
+    return found
+
+
+def api_key(pk: int) -> ApiKey:
+    """The key of an address, revoked ones too."""
+    found = ApiKey.objects.select_related("created_by").filter(pk=pk).first()
+    if found is None:
+        raise Http404(_("API key not found"))
+    return found
 
 
 def client(pk: int) -> Client:

@@ -35,6 +35,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "places": places(request),
         "is_tryout": not settings.OIDC,
         "may_change": lambda: access.may(request, Role.OPERATOR),
+        "may_rule": lambda: access.may(request, Role.ADMINISTRATOR),
     }
 
 
@@ -46,6 +47,7 @@ def places(request: HttpRequest) -> list[Place]:
         is_current = here == address if address == "/" else here.startswith(address)
         return Place(label, icon, address, is_current, key)
 
+    settings = reverse("settings")
     return [
         place(_("Dashboard"), "layout-dashboard", "dashboard", "d"),
         place(_("Mailings"), "speakerphone", "mailings", "m"),
@@ -53,5 +55,6 @@ def places(request: HttpRequest) -> list[Place]:
         place(_("Messages"), "message-2", "messages", "e"),
         place(_("Statistics"), "chart-bar", "statistics", "s"),
         Place(_("Gateway"), "send", reverse("gateway"), here.startswith(reverse("gateway")), "w", only_wide=True),
+        Place(_("Settings"), "settings", settings, here.startswith(settings), "t", only_wide=True),
         Place(_("API docs"), "api", "/docs/", is_current=False, only_wide=True),
     ]

@@ -6,6 +6,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import NAME_LENGTH, PERSON_NAME_LENGTH
+from accounts.people import EMAIL_LENGTH
+from accounts.roles import Role
 from clients import phones, queries
 from clients.models import TAG_LENGTH, ZONES, Client
 
@@ -106,6 +109,56 @@ class ClientForm(ConsoleForm):
         assert isinstance(zones, forms.ChoiceField)
         zones.choices = zone_choices()
         self.tags = [tag for tag in queries.values("tag", most=200) if tag]
+
+
+class PersonForm(ConsoleForm):
+    """What an administrator decides of a person."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=PERSON_NAME_LENGTH, required=False)
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"),
+        choices=Role.choices,
+        initial=Role.VIEWER,
+        help_text=gettext_lazy(
+            "Viewers see everything with phones masked; operators work with clients and mailings; "
+            "administrators also look after people, keys and the gateway."
+        ),
+    )
+
+    def clean_role(self) -> Role:
+        return Role(self.cleaned_data["role"])
+
+
+class InvitationForm(PersonForm):
+    """Who may sign in from now on."""
+
+    email = forms.CharField(
+        label=gettext_lazy("E-mail"),
+        max_length=EMAIL_LENGTH,
+        widget=forms.TextInput({"type": "email", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("The one with which the person signs in."),
+    )
+    field_order = ("email", "name", "role")
+
+
+class KeyForm(ConsoleForm):
+    """What a program's key is for and what it may do."""
+
+    name = forms.CharField(
+        label=gettext_lazy("What it is for"),
+        max_length=NAME_LENGTH,
+        widget=forms.TextInput({"autocomplete": "off"}),
+    )
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.VIEWER)
+    expires_at = forms.DateTimeField(
+        label=gettext_lazy("Until"),
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=gettext_lazy("From then on it lets nobody in. Leave it empty for a key without an end."),
+    )
+
+    def clean_role(self) -> Role:
+        return Role(self.cleaned_data["role"])
 
 
 class StopForm(ConsoleForm):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import django_tables2 as tables
+from django.template.context_processors import csrf
 from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
@@ -23,7 +24,7 @@ class Rows(tables.Table):  # type: ignore[misc]  # django-tables2 has no types
 
 
 class Cell(tables.Column):  # type: ignore[misc]
-    """A column whose cells a template writes, from `record` (the row) and `user` (the reader).
+    """A column whose cells a template writes, from `record` (the row) and `user` (the reader). Forms have a token.
 
     The library's own template column runs every context processor for every cell.
     """
@@ -33,7 +34,8 @@ class Cell(tables.Column):  # type: ignore[misc]
         self.template = template
 
     def render(self, record: Any, table: Any) -> str:
-        return get_template(self.template).render({"record": record, "user": table.request.user})
+        known = {"record": record, "user": table.request.user, **csrf(table.request)}
+        return get_template(self.template).render(known)
 
 
 def cell(template: str, label: Any, **options: Any) -> Cell:
@@ -100,3 +102,35 @@ class StatisticsTable(Rows):
     failed = cell("statistics/cells/failed.html", _("Failed"), accessor="progress", attrs=RIGHT)
     other = cell("statistics/cells/other.html", _("Other"), accessor="progress", attrs=RIGHT)
     share = cell("mailings/cells/progress.html", _("Progress"), accessor="progress", attrs=WIDE)
+
+
+class PersonTable(Rows):
+    email = cell("settings/cells/person.html", _("Person"), attrs=LEAD)
+    role = cell("settings/cells/role.html", _("Role"))
+    state = cell("settings/cells/person_state.html", _("State"), accessor="is_active")
+    came = cell("settings/cells/came.html", _("Signed in"), accessor="signed_in_at")
+    deeds = cell("settings/cells/person_deeds.html", _("Actions"), accessor="id", attrs=RIGHT)
+
+
+class KeyTable(Rows):
+    name = cell("settings/cells/key.html", _("Key"), attrs=LEAD)
+    role = cell("settings/cells/role.html", _("Role"))
+    state = cell("settings/cells/key_state.html", _("State"), accessor="revoked_at")
+    used = cell("settings/cells/used.html", _("Last use"), accessor="last_used_at")
+    made = cell("settings/cells/made.html", _("Made"), accessor="created_at")
+    deeds = cell("settings/cells/key_deeds.html", _("Actions"), accessor="id", attrs=RIGHT)
+
+
+class JournalTable(Rows):
+    at = cell("settings/cells/at.html", _("When"))
+    actor = cell("settings/cells/actor.html", _("Who"))
+    deed = cell("settings/cells/deed.html", _("Did what"), accessor="verb", attrs=LEAD)
+    details = cell("settings/cells/details.html", _("Before → after"), accessor="details")
+
+
+class SessionTable(Rows):
+    device = cell("settings/cells/device.html", _("Browser"), accessor="user_agent", attrs=LEAD)
+    address = tables.Column(_("Address"), accessor="ip")
+    seen = cell("settings/cells/seen.html", _("Last seen"), accessor="last_seen_at")
+    begun = cell("settings/cells/begun.html", _("Signed in"), accessor="created_at")
+    deeds = cell("settings/cells/session_deeds.html", _("Actions"), accessor="id", attrs=RIGHT)

@@ -3,7 +3,22 @@
 from django.urls import path, register_converter
 
 from dashboard.converters import IdConverter
-from dashboard.views import clients, decisions, gateway, home, mailings, messages, preferences, statistics, verbs
+from dashboard.views import (
+    about,
+    clients,
+    decisions,
+    gateway,
+    home,
+    journal,
+    keys,
+    mailings,
+    messages,
+    people,
+    preferences,
+    sessions,
+    statistics,
+    verbs,
+)
 
 register_converter(IdConverter, "id")
 
@@ -39,5 +54,22 @@ urlpatterns = [
     path("gateway/check", gateway.check, name="gateway_check"),
     path("messages/", messages.listing, name="messages"),
     path("messages/<id:pk>", messages.detail, name="message"),
+    path("settings/", people.settings, name="settings"),
+    path("settings/people/", people.listing, name="people"),
+    path("settings/people/new", people.invite, name="person_new"),
+    path("settings/people/<id:pk>", people.person, name="person"),
+    path("settings/people/<id:pk>/review/remove", people.review_remove, name="person_review_remove"),
+    path("settings/people/<id:pk>/remove", people.remove, name="person_remove"),
+    path("settings/people/<id:pk>/let-back", people.let_back, name="person_let_back"),
+    path("settings/keys/", keys.listing, name="keys"),
+    path("settings/keys/new", keys.new, name="key_new"),
+    path("settings/keys/<id:pk>/review/revoke", keys.review_revoke, name="key_review_revoke"),
+    path("settings/keys/<id:pk>/revoke", keys.revoke, name="key_revoke"),
+    path("settings/journal/", journal.listing, name="journal"),
+    path("settings/journal/export", journal.export, name="journal_export"),
+    path("settings/sessions/", sessions.listing, name="sessions"),
+    path("settings/sessions/end-others", sessions.end_others, name="sessions_end_others"),
+    path("settings/sessions/end", sessions.end, name="session_end"),
+    path("settings/about", about.about, name="about"),
     path("statistics/", statistics.overall, name="statistics"),
 ]

@@ -55,6 +55,15 @@
     });
   });
 
+  /* <button data-copy="#id" data-done="Copied" hidden>: shown where it can work; the text stays to be copied by hand. */
+  document.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = !navigator.clipboard; });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent.trim());
+    button.querySelector("span").textContent = button.dataset.done;
+  });
+
   /* The first wrong field gets the focus, so that the keyboard is where the trouble is. */
   const wrong = document.querySelector("[aria-invalid='true']");
   if (wrong) wrong.focus();
@@ -70,7 +79,7 @@
       if (search) { event.preventDefault(); search.focus(); search.select(); }
     } else if (event.key === "g") {
       went = Date.now();
-    } else if (Date.now() - went < 1500 && "dcmesw".includes(event.key)) {
+    } else if (Date.now() - went < 1500 && "dcmeswt".includes(event.key)) {
       went = 0;
       press(`[data-key="g${event.key}"]`);
     } else if (event.key === "n") {

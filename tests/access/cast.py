@@ -110,7 +110,8 @@ def prepare() -> dict[str, Any]:
         "running": running.pk,
         "message": Message.objects.get(client__phone=PHONE).pk,
         "verb": "launch",
-        "user": people.invite(SERVICE, "anna@example.com", Role.OPERATOR).pk,
+        "user": (anna := people.invite(SERVICE, "anna@example.com", Role.OPERATOR)).pk,
+        "person": anna.pk,
         "key": keys.create(SERVICE, "billing", Role.VIEWER)[0].pk,
     }
 

@@ -64,7 +64,13 @@ _WRITTEN = re.compile(r"(\d{4})-\d\d-\d\dT[\d:.+Z]+")
 def _steady(name: str, value: object) -> object:
     if isinstance(value, datetime):
         return value.year == 2001
-    return None if name in ("id", "prefix", "digest", "request_id", "subject_id") and value != NUMBER else value
+    if isinstance(value, dict):
+        return {inner: _steady(inner, told) for inner, told in value.items()}
+    return (
+        None
+        if name in ("id", "prefix", "digest", "password", "request_id", "subject_id") and value != NUMBER
+        else value
+    )
 
 
 # -- forms ---------------------------------------------------------------------------------------------

@@ -216,6 +216,14 @@ def test_the_journal_is_narrowed_by_time(administrator: Program) -> None:
     assert between(-9, -8) == []
 
 
+def test_the_first_and_the_last_instant_narrow_nothing(administrator: Program) -> None:
+    whole = items(administrator.get("/journal"))
+
+    ends = {"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}
+
+    assert items(administrator.get("/journal", **ends)) == whole
+
+
 @pytest.mark.parametrize("path", ["/users", "/api-keys", "/journal"])
 def test_a_list_takes_as_many_queries_however_long_it_is(administrator: Program, path: str) -> None:
     makers = [people.invite(SERVICE, f"p{number}@example.com", Role.ADMINISTRATOR) for number in range(3)]

@@ -4,8 +4,10 @@ import re
 
 from playwright.sync_api import Page
 
-from accounts.journal import SERVICE, record
-from accounts.models import User
+from accounts import keys
+from accounts.journal import SERVICE, Actor, record
+from accounts.models import NAME_LENGTH, User
+from accounts.roles import Role
 from mailings import clock, pace, queue
 from mailings.gateway import Cause
 from mailings.models import Mailing
@@ -72,6 +74,7 @@ def plant(person: User) -> Mailing:
     )
     pace.current(clock.now())
     pace.stop(SERVICE, reason=PLANTED["reason"][0])
+    keys.create(Actor(user=person), WICKED[:NAME_LENGTH], Role.VIEWER)
     record(SERVICE, "change", mailing, before={"name": PLANTED["name"][0]}, after={WICKED: [WICKED]})
     return mailing
 

@@ -1,0 +1,188 @@
+"""The journal as people read it: words for verbs and things, and what was before and after."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from accounts.models import JournalEntry
+from accounts.queries import JournalFilter
+from dashboard.forms import ConsoleForm
+
+VERBS = {
+    "create": pgettext_lazy("journal", "created"),
+    "change": pgettext_lazy("journal", "changed"),
+    "delete": pgettext_lazy("journal", "deleted"),
+    "opt_out": pgettext_lazy("journal", "opted out"),
+    "allow_again": pgettext_lazy("journal", "allowed again"),
+    "put_many": pgettext_lazy("journal", "created or updated many"),
+    "launch": pgettext_lazy("journal", "launched"),
+    "start": pgettext_lazy("journal", "started"),
+    "pause": pgettext_lazy("journal", "paused"),
+    "resume": pgettext_lazy("journal", "resumed"),
+    "cancel": pgettext_lazy("journal", "cancelled"),
+    "finish": pgettext_lazy("journal", "finished"),
+    "duplicate": pgettext_lazy("journal", "duplicated"),
+    "decide": pgettext_lazy("journal", "decided about unknown messages"),
+    "retry_failed": pgettext_lazy("journal", "put failed messages back"),
+    "finish_errand": pgettext_lazy("journal", "carried a decision to its end"),
+    "stop": pgettext_lazy("journal", "stopped sending"),
+    "check": pgettext_lazy("journal", "asked for a check"),
+    "invite": pgettext_lazy("journal", "invited"),
+    "remove": pgettext_lazy("journal", "removed"),
+    "let_back": pgettext_lazy("journal", "let back"),
+    "revoke": pgettext_lazy("journal", "revoked"),
+    "end_session": pgettext_lazy("journal", "ended sessions"),
+    "sign_in": pgettext_lazy("journal", "signed in"),
+    "sign_in_refused": pgettext_lazy("journal", "was not let in"),
+    "sign_out": pgettext_lazy("journal", "signed out"),
+    "export": pgettext_lazy("journal", "exported"),
+}
+THINGS = {
+    "client": gettext_lazy("Client"),
+    "mailing": gettext_lazy("Mailing"),
+    "gateway": gettext_lazy("Gateway"),
+    "user": gettext_lazy("Person"),
+    "apikey": gettext_lazy("API key"),
+    "journalentry": gettext_lazy("Journal"),
+}
+PAGES = {"client": "client", "mailing": "mailing", "user": "person"}
+ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One line of an entry: what it is about, and what it was before where that was told."""
+
+    name: str
+    before: str | None
+    after: str
+
+
+def verb(entry: JournalEntry) -> str:
+    return str(VERBS.get(entry.verb, entry.verb))
+
+
+def thing(entry: JournalEntry) -> str:
+    """As in "Mailing № 5"; of the gateway there is only one."""
+    word = str(THINGS.get(entry.subject_type, entry.subject_type))
+    numbered = entry.subject_id is not None and entry.subject_type != "gateway"
+    return f"{word} № {entry.subject_id}" if numbered else word
+
+
+def address(entry: JournalEntry) -> str | None:
+    """Where the thing is shown; it may be gone by now."""
+    if entry.subject_type == "gateway":
+        return reverse("gateway")
+    page = PAGES.get(entry.subject_type)
+    return reverse(page, args=[entry.subject_id]) if page and entry.subject_id else None
+
+
+def details(entry: JournalEntry) -> Iterator[Detail]:
+    """Changes first, then whatever else was told."""
+    said: dict[str, Any] = dict(entry.details)
+    before, after = said.pop("before", None), said.pop("after", None)
+    if isinstance(before, Mapping) or isinstance(after, Mapping):
+        was, is_now = before or {}, after or {}
+        for name in [*was, *(name for name in is_now if name not in was)]:
+            told_before = _text(was[name]) if name in was else None
+            yield Detail(_name(name), told_before, _text(is_now.get(name)))
+    elif before is not None or after is not None:
+        yield Detail(_("state"), _text(before), _text(after))
+    for name, value in said.items():
+        yield Detail(_name(name), None, _text(value))
+
+
+def _name(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _text(value: object) -> str:
+    if value in (None, "", [], {}):
+        return "—"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, list):
+        return "; ".join(_text(part) for part in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{_name(name)} {_text(part)}" for name, part in value.items())
+    return str(value)
+
+
+# -- narrowing -----------------------------------------------------------------------------------------
+
+
+class JournalForm(ConsoleForm):
+    """What the journal is narrowed by; all of it lives in the address."""
+
+    who = forms.CharField(label=gettext_lazy("Who, exactly"), max_length=254, required=False)
+    verb = forms.ChoiceField(label=gettext_lazy("Did what"), required=False)
+    what = forms.ChoiceField(label=gettext_lazy("To what"), required=False)
+    number = forms.IntegerField(
+        label=gettext_lazy("Its number"), required=False, min_value=1, max_value=2**63 - 1, widget=forms.TextInput
+    )
+    since = forms.DateField(
+        label=gettext_lazy("From"), required=False, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        label=gettext_lazy("To"), required=False, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, words, anything in (("verb", VERBS, _("Anything")), ("what", THINGS, _("Anything"))):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [("", anything), *sorted(words.items(), key=lambda choice: str(choice[1]))]
+        for name in ("since", "until"):
+            self.fields[name].widget.input_type = "date"
+
+    def wanted(self) -> JournalFilter:
+        """What is asked for by the fields that are right; a day ends with its last moment."""
+        self.is_valid()
+        said = self.cleaned_data
+        since, until = (_sane(said.get(name)) for name in ("since", "until"))
+        return JournalFilter(
+            actor=said.get("who") or "",
+            verb=said.get("verb") or "",
+            subject_type=said.get("what") or "",
+            subject_id=said.get("number"),
+            since=_morning(since) if since else None,
+            until=_morning(until + timedelta(days=1)) if until else None,
+        )
+
+
+def _sane(day: date | None) -> date | None:
+    """There are no instants around the first and the last day that a date can be."""
+    return day and min(max(day, date(1970, 1, 1)), date(2999, 12, 31))
+
+
+def _morning(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+# -- taking it along -----------------------------------------------------------------------------------
+
+HEAD = ("at", "actor", "verb", "subject_type", "subject_id", "details", "address", "request_id")
+
+
+def rows(found: QuerySet[JournalEntry]) -> Iterator[list[object]]:
+    """For a file, some hundred at a time: no query stays open while the reader's network is slow."""
+    last: int | None = None
+    while True:
+        piece = list((found.filter(pk__lt=last) if last else found)[:ROWS_AT_ONCE])
+        for entry in piece:
+            told = json.dumps(entry.details, ensure_ascii=False)
+            at = entry.at.isoformat(timespec="seconds")
+            yield [at, *(getattr(entry, name) for name in HEAD[1:5]), told, entry.address, entry.request_id]
+        if len(piece) < ROWS_AT_ONCE:
+            return
+        last = piece[-1].pk

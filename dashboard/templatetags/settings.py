@@ -1,0 +1,53 @@
+"""Browsers and journal entries as the templates of the settings write them."""
+
+from collections.abc import Iterator
+
+from django import template
+from django.utils import timezone
+
+from accounts.models import ApiKey, JournalEntry, User
+from dashboard import devices, journal
+from dashboard.journal import Detail
+
+register = template.Library()
+
+
+@register.filter
+def device(user_agent: str) -> str:
+    return devices.name(user_agent)
+
+
+@register.filter
+def verb(entry: JournalEntry) -> str:
+    return journal.verb(entry)
+
+
+@register.filter
+def thing(entry: JournalEntry) -> str:
+    return journal.thing(entry)
+
+
+@register.filter
+def thing_address(entry: JournalEntry) -> str | None:
+    return journal.address(entry)
+
+
+@register.filter
+def told(entry: JournalEntry) -> Iterator[Detail]:
+    return journal.details(entry)
+
+
+@register.filter
+def person_state(person: User) -> str:
+    """One of removed, invited and here."""
+    if not person.is_active:
+        return "removed"
+    return "invited" if person.signed_in_at is None else "here"
+
+
+@register.filter
+def key_state(key: ApiKey) -> str:
+    """One of revoked, expired and valid."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= timezone.now() else "valid"
