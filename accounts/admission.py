@@ -78,9 +78,12 @@ def _invited(identity: Identity) -> tuple[User, SocialAccount]:
         user = _locked(email=identity.email, invited_at__isnull=False)
     except User.DoesNotExist:
         raise NotAdmitted(Reason.NOT_INVITED) from None
-    if SocialAccount.objects.filter(user=user).exists():
-        raise NotAdmitted(Reason.OTHER_ACCOUNT)
-    return user, SocialAccount(user=user, provider=identity.issuer, uid=identity.subject)
+    account = SocialAccount(user=user, provider=identity.issuer, uid=identity.subject)
+    for known in SocialAccount.objects.filter(user=user):
+        if (known.provider, known.uid) != (account.provider, account.uid):
+            raise NotAdmitted(Reason.OTHER_ACCOUNT)
+        account = known  # he came in another window while this one waited for the row
+    return user, account
 
 
 def _locked(**which: object) -> User:

@@ -94,5 +94,5 @@ def _leave(request: HttpRequest, address: str) -> HttpResponse:
     """
     context = {"address": address, "provider": settings.OIDC_NAME, "stay_at": reverse("account_login")}
     response = render(request, "account/leaving.html", context)
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"], response["Cache-Control"] = "no-referrer", "no-store"
     return response

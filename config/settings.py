@@ -287,7 +287,7 @@ if OIDC:  # Chromium follows a form to where its answer leads
     _form_targets.append("{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER)))
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
 OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET")
-OIDC_NAME = env.str("OIDC_NAME", default="") or ("Auth0" if _provider.endswith("auth0.com") else _provider)
+OIDC_NAME = env.str("OIDC_NAME", default="") or ("Auth0" if _provider.endswith(".auth0.com") else _provider)
 OIDC_ROLES_CLAIM = env.str("OIDC_ROLES_CLAIM", default="")
 LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=False)
 if OIDC and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
