@@ -5,13 +5,15 @@ The person himself is read from the database at every request: one who was remov
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
@@ -51,3 +53,10 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         return get_response(request)
 
     return answer
+
+
+def forget(now: datetime) -> None:
+    """Deletes the sessions whose time is over, and with them what they held for the way out of the provider."""
+    Session.objects.filter(expire_date__lt=now).delete()
+    living = Session.objects.filter(session_key=OuterRef("session_key"))
+    UserSession.objects.filter(~Exists(living), last_seen_at__lt=now - IDLE).delete()

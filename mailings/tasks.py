@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Failure
 
-from accounts import idempotency
+from accounts import idempotency, visits
 from mailings import audience, bell, clock, gateway, leases, pace
 from mailings import dispatch as dispatching
 from mailings.models import Worker
@@ -84,10 +84,11 @@ def check_gateway() -> None:
 
 
 def chores() -> None:
-    """Sums up the gateway's answers, forgets lost workers, old failures of tasks and old answers of the API."""
+    """Sums up the gateway's answers; forgets lost workers, failed tasks, ended sign-ins and answers of the API."""
     now, until = clock.now(), time.monotonic() + CHORES_BUDGET_S
     pace.squash(now)
     Worker.objects.filter(seen_at__lt=now - 6 * WORKER_LOST_AFTER).delete()
     Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
+    visits.forget(timezone.now())
     while idempotency.forget(timezone.now()) and time.monotonic() < until and not STOPPING.is_set():
         pass

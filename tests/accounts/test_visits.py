@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from accounts.roles import Role
+from mailings import tasks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -151,3 +152,17 @@ def test_within_a_minute_using_a_session_writes_nothing(browser: Browser) -> Non
         browser.get("/clients/new")
 
     assert {query["sql"].split()[0] for query in queries} <= {"SELECT", "WITH"}
+
+
+def test_sessions_whose_time_is_over_are_forgotten_by_and_by(browser: Browser, person: User) -> None:
+    other = Browser()
+    other.post("/sign-in/", {"login": person.email, "password": "a-password"})
+    ended = other.session.session_key
+    Session.objects.filter(session_key=ended).update(expire_date=timezone.now() - timedelta(minutes=1))
+    UserSession.objects.filter(session_key=ended).update(last_seen_at=timezone.now() - timedelta(hours=9))
+
+    tasks.chores()
+
+    assert set(Session.objects.values_list("session_key", flat=True)) == {browser.session.session_key}
+    assert UserSession.objects.get().session_key == browser.session.session_key
+    assert is_in(browser)
