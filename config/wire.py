@@ -118,7 +118,10 @@ WallTime = Annotated[
 ShownTime = Annotated[
     time | None,
     PlainSerializer(lambda moment: moment and moment.isoformat("seconds")),
-    WithJsonSchema({"type": ["string", "null"], "format": "time", "examples": ["09:00:00"]}),
+    # not the format "time": that one has an offset
+    WithJsonSchema(
+        {"type": ["string", "null"], "pattern": "^[0-9]{2}:[0-9]{2}:[0-9]{2}$", "examples": ["09:00:00"]}
+    ),
 ]
 
 
