@@ -6,7 +6,6 @@ costs some ten writes a second, and a flood not many more.
 """
 
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -37,12 +36,12 @@ class Till:
     """The purses of a process. Threads that use the same key go one by one."""
 
     def __init__(self) -> None:
-        self._purses: defaultdict[int, Purse] = defaultdict(Purse)
+        self._purses: dict[int, Purse] = {}
 
     def wait_s(self, key_id: int, rate: float, now: float | None = None) -> float:
         """Spends one request of `rate` a second: 0, or how long to wait when there is none."""
         now = time.time() if now is None else now
-        purse = self._purses[key_id]
+        purse = self._purses.get(key_id) or self._purses.setdefault(key_id, Purse())
         with purse.lock:
             if not purse.until - HELD_S <= now < purse.until:
                 purse.left, purse.size = 0, 1

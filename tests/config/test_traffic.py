@@ -2,6 +2,12 @@
 
 import pytest
 from django.test import Client as Http
+from pytest_django.fixtures import Settings
+
+from accounts.models import JournalEntry
+from accounts.roles import Role
+from config.proxies import networks
+from tests.api.programs import PREFIX, Program
 
 
 @pytest.mark.django_db
@@ -22,3 +28,28 @@ def test_the_address_is_the_peer_s_and_not_what_a_header_claims(caplog: pytest.L
     text = "\n".join(record.getMessage() for record in caplog.records)
     assert "192.0.2.1" in text
     assert "203.0.113.9" not in text
+
+
+@pytest.mark.once
+@pytest.mark.django_db
+def test_behind_a_trusted_proxy_journal_and_log_tell_the_client_s_address(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.TRUSTED_PROXIES = networks(["192.0.2.1"])
+    program = Program(Role.OPERATOR)
+    headers = {"X-Forwarded-For": "198.51.100.66, 203.0.113.9"}
+    client = {"phone": "79001234567", "timezone": "Europe/Moscow"}
+
+    with caplog.at_level("INFO"):
+        program.http.post(
+            f"{PREFIX}/clients",
+            client,
+            content_type="application/json",
+            headers=headers,
+            REMOTE_ADDR="192.0.2.1",
+        )
+
+    assert JournalEntry.objects.get(subject_type="client").address == "203.0.113.9"
+    text = "\n".join(record.getMessage() for record in caplog.records)
+    assert "'ip': '203.0.113.9'" in text
+    assert "198.51.100.66" not in text
