@@ -14,7 +14,7 @@ from accounts.journal import Actor, record
 from accounts.models import PERSON_NAME_LENGTH, ApiKey, User
 from accounts.refusals import Invalid, Refused
 from accounts.roles import Role
-from accounts.texts import NotStorable, storable
+from accounts.texts import NotStorable, lower_case, storable
 
 EMAIL_LENGTH = 254
 
@@ -152,7 +152,7 @@ def _validated(values: dict[str, str]) -> dict[str, str]:
 
 
 def _email(value: str) -> str:
-    email = storable(value.strip().lower(), longest=EMAIL_LENGTH)
+    email = storable(lower_case(value.strip()), longest=EMAIL_LENGTH)
     try:
         validate_email(email)
     except ValidationError as error:

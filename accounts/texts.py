@@ -14,3 +14,11 @@ def storable(value: str, *, longest: int) -> str:
     if len(value) > longest:
         raise NotStorable(_("At most %(longest)d characters") % {"longest": longest})
     return value
+
+
+def lower_case(email: str) -> str:
+    """The address as it is kept. Raises NotStorable for a letter that lower case would make another, plain one:
+    the Kelvin sign, which looks like K, would become k, and a mailbox of somebody else's this one."""
+    if any("a" <= letter.lower()[0] <= "z" for letter in email if not letter.isascii()):
+        raise NotStorable(_("An e-mail is written as in anna@example.com"))
+    return email.lower()

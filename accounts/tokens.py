@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from accounts.models import PERSON_NAME_LENGTH
-from accounts.texts import NotStorable, storable
+from accounts.texts import NotStorable, lower_case, storable
 
 SUBJECT_LENGTH, EMAIL_LENGTH = 191, 254  # of the columns
 CLOCKS_DIFFER = 60  # seconds between the provider's clock and ours
@@ -125,9 +125,9 @@ def _kept(value: object, longest: int) -> str:
 
 def _email(value: object) -> str:
     """As people are invited: in lower case. None when it is no address."""
-    email = _kept(value, EMAIL_LENGTH).lower()
     try:
+        email = lower_case(_kept(value, EMAIL_LENGTH))
         validate_email(email)
-    except ValidationError:
+    except (NotStorable, ValidationError):
         return ""
     return email

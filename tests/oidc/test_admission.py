@@ -106,6 +106,16 @@ def test_another_account_with_the_same_address_does_not_get_in(provider: Provide
     assert SocialAccount.objects.count() == 1
 
 
+def test_an_address_that_only_looks_like_an_invited_one_does_not_get_in(
+    provider: Provider, olga: User, browser: Browser
+) -> None:
+    User.objects.update(email="kira@example.com")
+    provider.twist = {"email": "\u212aira@example.com"}  # the Kelvin sign: k in lower case
+
+    sees_no_entry(browser, walk(browser))
+    assert refusal() == "no_email"
+
+
 def test_the_same_account_gets_in_whatever_its_address_is_by_now(provider: Provider, olga: User) -> None:
     walk(Browser())
     provider.claims["email"] = "married@example.com"
