@@ -163,7 +163,7 @@ def delete(actor: Actor, client_id: int) -> None:
         try:
             with transaction.atomic():
                 client = Client.objects.select_for_update().get(pk=client_id)
-                record(actor, "delete", client)
+                record(actor, "delete", client, before={"is_deleted": False}, after={"is_deleted": True})
                 signals.stopped.send(Client, client_ids=[client_id], reason="deleted")
                 client.delete()
             return
@@ -179,7 +179,7 @@ def opt_out(actor: Actor, client_id: int) -> Client:
         if client.opted_out_at is None:
             client.opted_out_at = client.updated_at = timezone.now()
             client.save(update_fields=["opted_out_at", "updated_at"])
-            record(actor, "opt_out", client)
+            record(actor, "opt_out", client, before={"opted_out": False}, after={"opted_out": True})
             signals.stopped.send(Client, client_ids=[client_id], reason="opted_out")
     return client
 
@@ -191,7 +191,7 @@ def allow_again(actor: Actor, client_id: int) -> Client:
         if client.opted_out_at is not None:
             client.opted_out_at, client.updated_at = None, timezone.now()
             client.save(update_fields=["opted_out_at", "updated_at"])
-            record(actor, "allow_again", client)
+            record(actor, "allow_again", client, before={"opted_out": True}, after={"opted_out": False})
     return client
 
 
@@ -219,7 +219,8 @@ def put_many(actor: Actor, rows: Sequence[object]) -> BatchResult:
         if moved:
             signals.moved.send(Client, client_ids=moved)
         if new or changed:
-            record(actor, "put_many", Client(), created=result.created, updated=result.updated)
+            numbers = {"unchanged": result.unchanged, "rejected": len(result.rejected)}
+            record(actor, "put_many", Client(), created=result.created, updated=result.updated, **numbers)
     result.rejected.sort(key=lambda entry: entry[0])
     return result
 

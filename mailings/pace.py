@@ -322,7 +322,7 @@ def check(actor: Actor) -> Gateway:
         if row.flow in breaker.PROBED:
             row.until = now
         row.save(update_fields=["check_asked_at", "until"])
-        record(actor, "check", row)
+        record(actor, "check", row, state=row.flow)
         bell.check(now)
     return row
 

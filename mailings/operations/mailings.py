@@ -24,6 +24,7 @@ from mailings.operations.steps import (
     put_on_hold,
     ring,
     start,
+    turned,
     visible,
 )
 from mailings.operations.timetable import close_a_step
@@ -134,7 +135,7 @@ def launch(actor: Actor, mailing_id: int, *, allow_empty: bool = False) -> Maili
         )
         _check_launch(mailing.ends_at, filter_of(mailing), now, allow_empty=allow_empty)
         move(mailing, MailingState.SCHEDULED, now)
-        record(actor, "launch", mailing)
+        record(actor, "launch", mailing, **turned(MailingState.DRAFT, MailingState.SCHEDULED))
         if mailing.starts_at <= now:
             start(mailing, now)
     return mailing
@@ -146,7 +147,7 @@ def pause(actor: Actor, mailing_id: int) -> Mailing:
         mailing = locked(mailing_id)
         allow(mailing, MailingState.RUNNING, otherwise=_("Only a running mailing is paused"))
         put_on_hold(mailing, PauseReason.BY_HAND, clock.now())
-        record(actor, "pause", mailing)
+        record(actor, "pause", mailing, **turned(MailingState.RUNNING, MailingState.PAUSED))
     return mailing
 
 
@@ -161,7 +162,7 @@ def resume(actor: Actor, mailing_id: int) -> Mailing:
         mailing.pause_reason, mailing.resumed_at = "", now
         mailing.save(update_fields=["pause_reason", "resumed_at"])
         move(mailing, MailingState.RUNNING, now)
-        record(actor, "resume", mailing)
+        record(actor, "resume", mailing, **turned(MailingState.PAUSED, MailingState.RUNNING))
         ring(mailing, now)
     return mailing
 
@@ -173,8 +174,9 @@ def cancel(actor: Actor, mailing_id: int) -> Mailing:
         mailing = locked(mailing_id)
         if mailing.state in OVER:
             raise Refused(_("The mailing is over already"))
+        before = mailing.state
         end(mailing, MailingState.CANCELLED, now)
-        record(actor, "cancel", mailing)
+        record(actor, "cancel", mailing, **turned(before, mailing.state))
     close_a_step(mailing, now)
     return mailing
 
@@ -184,11 +186,12 @@ def delete(actor: Actor, mailing_id: int) -> None:
     now = clock.now()
     with transaction.atomic():
         mailing = locked(mailing_id)
+        before = mailing.state
         if mailing.state not in OVER:
             end(mailing, MailingState.CANCELLED, now)
         mailing.deleted_at = now
         mailing.save(update_fields=["deleted_at"])
-        record(actor, "delete", mailing)
+        record(actor, "delete", mailing, **turned(before, mailing.state), is_deleted=True)
 
 
 def duplicate(actor: Actor, mailing_id: int, *, only_not_sent: bool = False) -> Mailing:

@@ -75,6 +75,11 @@ def move(mailing: Mailing, state: MailingState, now: datetime) -> None:
     mailing.save(update_fields=["state", "updated_at"])
 
 
+def turned(before: str, after: str) -> dict[str, dict[str, str]]:
+    """For the journal: from which state to which."""
+    return {"before": {"state": str(before)}, "after": {"state": str(after)}}
+
+
 def put_on_hold(mailing: Mailing, reason: PauseReason, now: datetime) -> None:
     mailing.pause_reason = reason
     mailing.save(update_fields=["pause_reason"])
@@ -86,10 +91,11 @@ def start(mailing: Mailing, now: datetime) -> None:
     if mailing.ends_at <= now:
         end(mailing, MailingState.FINISHED, now)
         return
+    before = mailing.state
     mailing.state, mailing.started_at, mailing.updated_at = MailingState.RUNNING, now, now
     mailing.audience_until = Client.objects.aggregate(last=Max("id"))["last"] or 0
     mailing.save(update_fields=["state", "started_at", "updated_at", "audience_until"])
-    record(SERVICE, "start", mailing)
+    record(SERVICE, "start", mailing, **turned(before, mailing.state))
     ring(mailing, now)
 
 
@@ -100,8 +106,9 @@ def ring(mailing: Mailing, now: datetime) -> None:
 
 
 def end(mailing: Mailing, state: MailingState, now: datetime) -> None:
+    before = mailing.state
     mailing.state, mailing.closing = state, True
     mailing.finished_at = mailing.updated_at = now
     mailing.save(update_fields=["state", "closing", "finished_at", "updated_at"])
     if state == MailingState.FINISHED:
-        record(SERVICE, "finish", mailing)
+        record(SERVICE, "finish", mailing, **turned(before, state))

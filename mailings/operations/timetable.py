@@ -10,7 +10,7 @@ from accounts.journal import SERVICE, record
 from config.logs import logger
 from mailings import clock, policy, queries, queue
 from mailings.models import Mailing, MailingState, Message, PauseReason
-from mailings.operations.steps import STARTED, each, end, put_on_hold, start
+from mailings.operations.steps import STARTED, each, end, put_on_hold, start, turned
 from mailings.policy import Reason, State
 
 CLOSING_S = 0.5
@@ -92,7 +92,8 @@ def pause_refused(mailing_id: int, now: datetime) -> bool:
         if not policy.is_refused_too_often(refused, answers):
             return False
         put_on_hold(mailing, PauseReason.REFUSED, now)
-        record(SERVICE, "pause", mailing, reason=PauseReason.REFUSED.value, refused=refused, answers=answers)
+        told = {"reason": PauseReason.REFUSED.value, "refused": refused, "answers": answers}
+        record(SERVICE, "pause", mailing, **turned(MailingState.RUNNING, MailingState.PAUSED), **told)
     log.warning("mailing paused itself", mailing_id=mailing_id, refused=refused, answers=answers)
     return True
 

@@ -31,6 +31,19 @@ def test_a_key_is_printed_alone(role: Role) -> None:
     assert (found.name, found.role) == ("billing", role)
 
 
+def test_what_the_commands_make_is_in_the_journal_without_its_secret() -> None:
+    key, password = said("create_api_key", "billing", "--role", "viewer"), said("create_tryout_admin").split()[1]
+
+    entries = list(JournalEntry.objects.order_by("id"))
+    assert [(entry.actor, entry.verb, entry.subject_type) for entry in entries] == [
+        ("vestnik", "create", "apikey"),
+        ("vestnik", "create", "user"),
+    ]
+    told = str([entry.details for entry in entries])
+    assert key.split("_", 2)[2].strip() not in told
+    assert password not in told
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["billing"], ["--role", "viewer"], ["billing", "--role", "emperor"], ["a" * 101, "--role", "viewer"]],

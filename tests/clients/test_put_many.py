@@ -103,7 +103,7 @@ def test_a_batch_is_one_deed() -> None:
     put_many(SERVICE, [row(1), row(2), {}])
 
     entry = JournalEntry.objects.get()
-    assert (entry.verb, entry.details) == ("put_many", {"created": 2, "updated": 0})
+    assert (entry.verb, entry.details) == ("put_many", {"created": 2, "updated": 0, "unchanged": 0, "rejected": 1})
 
 
 def test_ten_thousand_rows_are_created_changed_and_left_alone() -> None:
