@@ -48,6 +48,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         admission.refuse(stranger(request, str(credentials.get("email", ""))), Reason.PASSWORD)
         log.warning("sign-in refused", reason=str(Reason.PASSWORD))
 
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        """The password was right, but he was removed."""
+        return refuse(request, Reason.REMOVED, user.email)
+
     def post_login(
         self, request: HttpRequest, user: User, *, signal_kwargs: Mapping[str, Any] | None, **kwargs: Any
     ) -> HttpResponse:
@@ -83,24 +87,26 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
         try:
             sociallogin.user, sociallogin.account = admission.admit(stranger(request), identity)
         except NotAdmitted as error:
-            self._refuse(request, error.reason, identity.email)
+            raise ImmediateHttpResponse(refuse(request, error.reason, identity.email)) from error
 
     def on_authentication_error(self, request: HttpRequest, provider: Any, **said: Any) -> None:
         """Whatever went wrong before it was known who comes. `said` has a state when the way was begun here."""
         exception, context = said.get("exception"), said.get("extra_context") or {}
         if isinstance(exception, NotBelieved):
             log.warning("the provider's answer is not believed", cause=str(exception))
-            self._refuse(request, Reason.NOT_BELIEVED)
+            raise ImmediateHttpResponse(refuse(request, Reason.NOT_BELIEVED))
         if isinstance(exception, oidc.ProviderAway):
             raise ImmediateHttpResponse(away(request, exception))
         log.warning("sign-in broken off", begun_here=bool(context.get("state")))
         page = no_entry.BROKEN_OFF if context.get("state") else no_entry.NOT_OURS
         raise ImmediateHttpResponse(no_entry.show(request, page))
 
-    def _refuse(self, request: HttpRequest, reason: Reason, email: str = "") -> None:
-        admission.refuse(stranger(request, email), reason)
-        log.warning("sign-in refused", reason=str(reason))
-        raise ImmediateHttpResponse(no_entry.show(request, no_entry.PAGES[reason], email=email))
+
+def refuse(request: HttpRequest, reason: Reason, email: str = "") -> HttpResponse:
+    """The page that says why, once journal and log know it, too."""
+    admission.refuse(stranger(request, email), reason)
+    log.warning("sign-in refused", reason=str(reason))
+    return no_entry.show(request, no_entry.PAGES[reason], email=email)
 
 
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
