@@ -36,17 +36,19 @@ CORPUS = [
     "W" * 30,
 ]
 WICKED = " ".join(CORPUS[:5])
-AGENT = f"agent·{WICKED}"
+AGENT = f"agent~{CORPUS[1]} {CORPUS[4][-11:]}"
 # each field's texts begin with its name, so that a page can be asked what became of them
 PLANTED = {
-    "tag": [f"tag·{text}" for text in CORPUS],
-    "word": [f"word·{text}"[:40] for text in CORPUS],
-    "attribute": [f"attribute·{text}" for text in CORPUS],
-    "name": [f"name·{WICKED}"],
-    "text": ["text·" + " ".join(text for text in CORPUS if "{{" not in text)],
-    "answer": ["answer·" + " ".join(CORPUS[:14])],
-    "reason": [f"reason·{WICKED}"],
-    "person": [f"person·{CORPUS[0]}{CORPUS[1]}"],
+    "tag": [f"tag~{text}" for text in CORPUS],
+    "word": [f"word~{text}"[:40] for text in CORPUS],
+    "attribute": [f"attribute~{text}" for text in CORPUS],
+    "name": [f"name~{WICKED}"],
+    "text": ["text~" + " ".join(text for text in CORPUS if "{{" not in text)],
+    "answer": ["answer~" + " ".join(CORPUS[:14])],
+    "reason": [f"reason~{WICKED}"],
+    "key": [f"key~{CORPUS[0]}{CORPUS[1]}"],
+    "agent": [AGENT],
+    "person": [f"person~{CORPUS[0]}{CORPUS[1]}"],
 }
 # what the corpus would add to a page that takes it for more than text
 _ADDED = """document.querySelectorAll(`script:not([src^="/static/"]), img[src="x"], svg[onload], base, iframe,
@@ -65,6 +67,7 @@ def plant(person: User) -> Mailing:
     for tag in PLANTED["tag"][1:]:
         make_client(tag=tag)
     User.objects.filter(pk=person.pk).update(name=PLANTED["person"][0])
+    keys.create(SERVICE, PLANTED["key"][0], Role.VIEWER)
     mailing = make_running_mailing(
         name=PLANTED["name"][0], text=PLANTED["text"][0], tags=tuple(PLANTED["tag"]), on_unknown="hold"
     )
@@ -97,7 +100,7 @@ def distorted(text: str) -> list[str]:
     """Where a planted text begins but goes on otherwise, unless it is cut with an ellipsis."""
     found = []
     for field, texts in PLANTED.items():
-        for match in re.finditer(f"(?<![a-z]){field}·", text):
+        for match in re.finditer(f"(?<![a-z]){field}~", text):
             rest = text[match.start() : match.start() + 1600]
             if not any(rest.startswith(planted) or _is_cut(rest, planted) for planted in texts):
                 found.append(rest[:80])

@@ -30,7 +30,7 @@ def addresses(mailing: Mailing, message: Message) -> list[str]:
 def known(route: str, mailing: Mailing, message: Message) -> dict[str, Any]:
     """What may stand in the address of a route."""
     ids: dict[str, int | None] = {"client": message.client_id, "message": message.pk, "mailing": mailing.pk}
-    ids |= {"key": first(ApiKey), "people": first(User), "person": first(User), "user": first(User)}
+    ids |= {"key": first(ApiKey), "person": first(User)}
     found = next((pk for noun, pk in ids.items() if route.startswith(noun)), None)
     return {"pk": found or mailing.pk, "verb": "cancel"}
 

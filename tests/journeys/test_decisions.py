@@ -31,8 +31,9 @@ def is_clean(page: Page) -> None:
     assert sideways(page) <= 0
 
 
-@pytest.mark.parametrize("script", [True, False])
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
+@pytest.mark.parametrize(
+    ("script", "width", "theme"), [(True, 1280, "light"), (True, 360, "dark"), (False, 360, "dark")]
+)
 def test_what_may_have_been_sent_is_decided_and_the_rest_written_to(
     script: bool, width: int, theme: str, signed_in: OpenPage
 ) -> None:

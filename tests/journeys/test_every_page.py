@@ -1,10 +1,11 @@
 """Every page, in both languages, both themes and both widths: no error, no barrier, nothing sideways."""
 
 import re
+from html import escape
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from accounts import keys, people
 from accounts.journal import SERVICE, Actor
@@ -82,6 +83,32 @@ def test_hostile_texts_are_shown_as_what_they_are_on_every_page(operator: User, 
     assert {address: texts for address, texts in distorted.items() if texts} == {}
     assert {address: number for address, number in added.items() if number} == {}
     assert {text for texts in hostile.PLANTED.values() for text in texts} - seen == set()
+
+
+def test_a_hostile_way_back_is_no_way(open_page: OpenPage, transactional_db: None) -> None:
+    page = open_page()
+
+    page.goto(f"/sign-in/?next={quote('/' + hostile.WICKED)}")
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert hostile.added(page) == 0
+
+
+@pytest.mark.parametrize("text", hostile.CORPUS[:5])
+def test_a_page_that_believes_a_text_is_found_out(text: str, chromium: Browser) -> None:
+    page = chromium.new_page()
+
+    page.set_content(f"<textarea></textarea><p>tag~{text}</p>" if "area" not in text else f"<textarea>{text}")
+    believed = hostile.added(page)
+    page.set_content(f"<p>tag~{escape(escape(text))}</p>")
+    twice = hostile.distorted(hostile.said(page))
+    page.set_content(f"<p>tag~{escape(text)}</p>")
+    literal = hostile.literal(hostile.said(page)), hostile.distorted(hostile.said(page))
+    page.close()
+
+    assert believed > 0
+    assert twice
+    assert literal == ({f"tag~{text}"}, [])
 
 
 def test_everything_works_without_a_script(every_address: list[str], signed_in: OpenPage) -> None:
