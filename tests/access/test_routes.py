@@ -62,6 +62,7 @@ def test_every_address_and_method_has_one_line() -> None:
 
 @pytest.mark.parametrize("who", PEOPLE)
 def test_each_page_lets_in_whom_the_table_says(who: str, things: dict[str, Any]) -> None:
+    """And looking changes nothing, and no page with data is stored."""
     asker = PEOPLE[who]()
     before = cast.everything()
 
