@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import NAME_LENGTH, PERSON_NAME_LENGTH
 from accounts.people import EMAIL_LENGTH
@@ -114,7 +114,7 @@ class ClientForm(ConsoleForm):
 class PersonForm(ConsoleForm):
     """What an administrator decides of a person."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=PERSON_NAME_LENGTH, required=False)
+    name = forms.CharField(label=pgettext_lazy("person", "Name"), max_length=PERSON_NAME_LENGTH, required=False)
     role = forms.ChoiceField(
         label=gettext_lazy("Role"),
         choices=Role.choices,

@@ -54,6 +54,43 @@ THINGS = {
     "apikey": gettext_lazy("API key"),
     "journalentry": gettext_lazy("Journal"),
 }
+# what entries tell of; a name that is not here is shown as it is
+NAMES = {
+    "state": gettext_lazy("state"),
+    "name": gettext_lazy("name"),
+    "email": gettext_lazy("e-mail"),
+    "role": gettext_lazy("role"),
+    "phone": pgettext_lazy("journal", "phone"),
+    "tag": pgettext_lazy("journal", "tag"),
+    "tags": pgettext_lazy("journal", "tags"),
+    "operator_code": pgettext_lazy("journal", "operator code"),
+    "operator_codes": pgettext_lazy("journal", "operator codes"),
+    "timezone": pgettext_lazy("journal", "time zone"),
+    "attributes": pgettext_lazy("journal", "attributes"),
+    "opted_out": pgettext_lazy("journal", "opted out"),
+    "text_length": pgettext_lazy("journal", "letters in the text"),
+    "starts_at": pgettext_lazy("journal", "start"),
+    "ends_at": pgettext_lazy("journal", "end"),
+    "send_from": pgettext_lazy("journal", "window from"),
+    "send_until": pgettext_lazy("journal", "window until"),
+    "on_unknown": pgettext_lazy("journal", "without a clear answer"),
+    "expires_at": pgettext_lazy("journal", "until"),
+    "prefix": pgettext_lazy("journal", "prefix"),
+    "is_active": pgettext_lazy("journal", "may sign in"),
+    "is_revoked": pgettext_lazy("journal", "revoked"),
+    "is_deleted": pgettext_lazy("journal", "deleted"),
+    "sessions_ended": pgettext_lazy("journal", "sessions ended"),
+    "keys_revoked": pgettext_lazy("journal", "keys revoked"),
+    "detail": pgettext_lazy("journal", "reason"),
+    "reason": pgettext_lazy("journal", "reason"),
+    "created": pgettext_lazy("journal", "how many created"),
+    "updated": pgettext_lazy("journal", "how many updated"),
+    "unchanged": pgettext_lazy("journal", "how many unchanged"),
+    "rejected": pgettext_lazy("journal", "how many rejected"),
+    "source": pgettext_lazy("journal", "from"),
+    "decision": pgettext_lazy("journal", "decision"),
+    "messages": pgettext_lazy("journal", "messages"),
+}
 PAGES = {"client": "client", "mailing": "mailing", "user": "person"}
 ROWS_AT_ONCE = 500
 
@@ -102,7 +139,7 @@ def details(entry: JournalEntry) -> Iterator[Detail]:
 
 
 def _name(name: str) -> str:
-    return name.replace("_", " ")
+    return str(NAMES.get(name) or name.replace("_", " "))
 
 
 def _text(value: object) -> str:
