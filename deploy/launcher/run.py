@@ -36,6 +36,8 @@ def main() -> int:
         bootstrap.environment(BASE)
         _keep_secret_key()
         settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"}
+        if not is_configured("PUBLIC_URL"):
+            settings["PUBLIC_URL"] = f"http://{HOST}:{options.port}"
         if not _is_prepared({**os.environ, **settings}, empty=options.empty or is_configured("GATEWAY_URL")):
             return 1
         return _serve(_programs(options.port, settings), options.port)

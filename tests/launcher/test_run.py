@@ -22,7 +22,7 @@ from tests.postgres import free_port
 pytestmark = [pytest.mark.processes, pytest.mark.once, pytest.mark.timeout(240)]
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEFT_OUT = (".venv", "var", ".git", ".env", "tests", "docs", "__pycache__", ".*_cache", ".hypothesis")
-OURS = ("VESTNIK_", "DJANGO_", "SECRET_", "DATABASE_", "GATEWAY_", "LOG_", "PYTEST_")
+OURS = ("PUBLIC_", "VESTNIK_", "DJANGO_", "SECRET_", "DATABASE_", "GATEWAY_", "LOG_", "PYTEST_")
 
 
 @pytest.fixture
@@ -105,6 +105,7 @@ def test_run_starts_twice_shows_the_password_once_and_leaves_nothing(copy: Path,
 
     assert len(sessions) == 3
     assert first.status_of_front_page() < 400
+    assert all(environment(pid)["PUBLIC_URL"] == f"http://127.0.0.1:{first.port}" for pid in sessions)
     assert re.search(r"Password +\S{12}", first.output)
     first.process.send_signal(signal.SIGTERM)
     assert first.process.wait(60) == 0
@@ -112,19 +113,25 @@ def test_run_starts_twice_shows_the_password_once_and_leaves_nothing(copy: Path,
     assert "Traceback" not in first.output
     assert stat_mode(copy / "var" / "secret_key") == 0o600
 
-    (copy / ".env").write_text("GATEWAY_URL=http://127.0.0.1:9/v1\n")
+    (copy / ".env").write_text("GATEWAY_URL=http://127.0.0.1:9/v1\nPUBLIC_URL=http://localhost:8000\n")
     second = Run(copy, DATABASE_URL=empty_database)
     second.wait_for("Vestnik is running")
     sessions = second.children()
 
     assert "Password" not in second.output
     assert "Starting worker, web …" in second.output  # a gateway is named: no simulator
+    assert not any("PUBLIC_URL" in environment(pid) for pid in sessions)  # what .env says holds
     refused = Run(copy, log="refused.out")
     assert refused.process.wait(30) == 1
     assert "already running" in refused.output
     second.process.kill()
     second.process.wait()
     assert nothing_left_of(sessions)
+
+
+def environment(pid: int) -> dict[str, str]:
+    words = Path(f"/proc/{pid}/environ").read_text().strip("\0").split("\0")
+    return dict(word.split("=", 1) for word in words)
 
 
 def stat_mode(path: Path) -> int:
