@@ -23,11 +23,16 @@ class Actor:
     email: str = ""
 
     def may(self, needed: Role) -> bool:
-        """Whether the person's or the key's role reaches `needed`; the service itself may do everything."""
-        holder = self.user or self.api_key
-        if holder is None:
+        """Whether the role of the person, or of the key and of whoever made it, reaches `needed`.
+
+        The service itself may do everything.
+        """
+        if self.user is not None:
+            return allows(self.user.role, needed)
+        if self.api_key is None:
             return not self.is_stranger
-        return allows(holder.role, needed)
+        maker = self.api_key.created_by
+        return allows(self.api_key.role, needed) and (maker is None or allows(maker.role, needed))
 
     def __str__(self) -> str:
         if self.user is not None:

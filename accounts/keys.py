@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.journal import Actor, record
 from accounts.models import NAME_LENGTH, ApiKey, User
 from accounts.refusals import Invalid, Refused
-from accounts.roles import Role
+from accounts.roles import Role, allows
 from accounts.texts import NotStorable, storable
 
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
@@ -23,14 +23,15 @@ _KEY = re.compile(r"vk_([0-9a-f]{10})_(.{20,100})")
 def create(actor: Actor, name: str, role: Role, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
     """A new key and its plain text, which is shown once and cannot be had again.
 
-    It is his who makes it: it is revoked when he is removed; so are the keys that his keys make.
+    It is his who makes it: it is revoked when he is removed, and does no more than he may by then; so are the keys
+    that his keys make.
     Raises Invalid, Refused when he is just being removed or the role is above his own.
     """
     good = _validated(name, expires_at)
     prefix, secret = secrets.token_hex(5), secrets.token_urlsafe(32)
     with transaction.atomic():
         maker = _maker(actor)
-        if not actor.may(role):
+        if not actor.may(role) or not (maker is None or allows(maker.role, role)):
             raise Refused(_("A key cannot do more than whoever makes it"))
         key = ApiKey.objects.create(
             name=good, prefix=prefix, digest=_digest(secret), role=role, expires_at=expires_at, created_by=maker
@@ -90,7 +91,7 @@ def find(text: str) -> ApiKey | None:
     parts = _KEY.fullmatch(text)
     if parts is None:
         return None
-    key = ApiKey.objects.filter(prefix=parts[1], revoked_at=None).first()
+    key = ApiKey.objects.select_related("created_by").filter(prefix=parts[1], revoked_at=None).first()
     now = timezone.now()
     if key is None or not hmac.compare_digest(key.digest, _digest(parts[2])):
         return None

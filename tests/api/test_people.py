@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client as Http
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -147,6 +148,24 @@ def test_a_key_is_shown_once_and_lets_in(administrator: Program) -> None:
 def test_a_bad_key_says_why_and_is_not_made(administrator: Program, body: dict[str, object], place: str) -> None:
     assert fields(administrator.post("/api-keys", body)) == [["body", place]]
     assert ApiKey.objects.count() == 1
+
+
+def test_a_key_does_no_more_than_who_made_it_may_by_then(administrator: Program) -> None:
+    people.invite(SERVICE, "boris@example.com", Role.ADMINISTRATOR)
+    anna = people.invite(SERVICE, "anna@example.com", Role.ADMINISTRATOR)
+    hers = Program(Role.VIEWER)
+    _, text = keys.create(Actor(user=anna), "hers", Role.ADMINISTRATOR)
+    hers.http = Http(headers={"Authorization": f"Bearer {text}"})
+
+    assert administrator.patch(f"/users/{anna.pk}", {"role": "viewer"}).status_code == 200
+
+    assert hers.patch(f"/users/{anna.pk}", {"role": "administrator"}).status_code == 403
+    assert hers.post("/api-keys", {"name": "another", "role": "administrator"}).status_code == 403
+    assert hers.get("/clients").status_code == 200
+
+    administrator.patch(f"/users/{anna.pk}", {"role": "operator"})
+    assert hers.post("/mailings/audience", {"filter": {"tags": ["vip"]}}).status_code == 200
+    assert hers.get("/users").status_code == 403
 
 
 def test_a_revoked_key_lets_nobody_in_from_then_on(administrator: Program, viewer: Program) -> None:
