@@ -16,6 +16,7 @@ from accounts.refusals import Invalid, Refused
 from accounts.roles import Role, allows
 from accounts.texts import NotStorable, storable
 
+LAST_YEAR = 8999  # after it a zone's offset may leave the calendar, and nothing could show the moment
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 _KEY = re.compile(r"vk_([0-9a-f]{10})_(.{20,100})")
 
@@ -73,6 +74,9 @@ def _validated(name: str, expires_at: datetime | None) -> str:
         errors["name"] = _("Say what the key is for")
     if expires_at is not None and expires_at <= timezone.now():
         errors["expires_at"] = _("This moment has passed")
+    elif expires_at is not None and expires_at.year > LAST_YEAR:
+        years = {"first": timezone.now().year, "last": LAST_YEAR}
+        errors["expires_at"] = _("Between the years %(first)d and %(last)d") % years
     if errors:
         raise Invalid(errors)
     return name

@@ -142,6 +142,7 @@ def test_a_key_is_shown_once_and_lets_in(administrator: Program) -> None:
         ({"name": "x" * 101, "role": "viewer"}, "name"),
         ({"name": "x", "role": "emperor"}, "role"),
         ({"name": "x", "role": "viewer", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ({"name": "x", "role": "viewer", "expires_at": "9999-12-31T23:59:59Z"}, "expires_at"),
         ({"name": "x", "role": "viewer", "prefix": "0123456789"}, "prefix"),
     ],
 )
