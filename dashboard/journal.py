@@ -1,6 +1,7 @@
 """The journal as people read it: words for verbs and things, and what was before and after."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -9,13 +10,18 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import JournalEntry
 from accounts.queries import JournalFilter
+from accounts.roles import Role
 from dashboard.forms import ConsoleForm
+from mailings.models import MailingState, PauseReason
+from mailings.models.gateway import FlowChoice
+from mailings.models.mailing import OnUnknownChoice
+from mailings.policy import Decision
 
 VERBS = {
     "create": pgettext_lazy("journal", "created"),
@@ -90,7 +96,28 @@ NAMES = {
     "source": pgettext_lazy("journal", "from"),
     "decision": pgettext_lazy("journal", "decision"),
     "messages": pgettext_lazy("journal", "messages"),
+    "ended": pgettext_lazy("journal", "ended"),
+    "by": pgettext_lazy("journal", "let in by"),
+    "refused": pgettext_lazy("journal", "of these refused"),
+    "answers": pgettext_lazy("journal", "answers looked at"),
+    "following": pgettext_lazy("journal", "followed later"),
+    "named": pgettext_lazy("journal", "named"),
 }
+# what values of these names are called for a person
+DECISIONS = {
+    Decision.RESEND.value: pgettext_lazy("journal", "send them again"),
+    Decision.SENT.value: pgettext_lazy("journal", "count them as sent"),
+    Decision.FAILED.value: pgettext_lazy("journal", "count them as failed"),
+    Decision.RETRY.value: pgettext_lazy("journal", "try them again"),
+}
+VALUES: dict[str, dict[str, Any]] = {  # labels are lazy texts
+    "state": dict([*MailingState.choices, *FlowChoice.choices]),
+    "role": dict(Role.choices),
+    "on_unknown": dict(OnUnknownChoice.choices),
+    "reason": dict(PauseReason.choices),
+    "decision": DECISIONS,
+}
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}\+00:00")
 PAGES = {"client": "client", "mailing": "mailing", "user": "person"}
 ROWS_AT_ONCE = 500
 
@@ -130,28 +157,31 @@ def details(entry: JournalEntry) -> Iterator[Detail]:
     if isinstance(before, Mapping) or isinstance(after, Mapping):
         was, is_now = before or {}, after or {}
         for name in [*was, *(name for name in is_now if name not in was)]:
-            told_before = _text(was[name]) if name in was else None
-            yield Detail(_name(name), told_before, _text(is_now.get(name)))
+            told_before = _text(was[name], name) if name in was else None
+            yield Detail(_name(name), told_before, _text(is_now.get(name), name))
     elif before is not None or after is not None:
-        yield Detail(_("state"), _text(before), _text(after))
+        yield Detail(_("state"), _text(before, "state"), _text(after, "state"))
     for name, value in said.items():
-        yield Detail(_name(name), None, _text(value))
+        yield Detail(_name(name), None, _text(value, name))
 
 
 def _name(name: str) -> str:
     return str(NAMES.get(name) or name.replace("_", " "))
 
 
-def _text(value: object) -> str:
+def _text(value: object, name: str = "") -> str:
     if value in (None, "", [], {}):
         return "—"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list):
-        return "; ".join(_text(part) for part in value)
+        return "; ".join(_text(part, name) for part in value)
     if isinstance(value, dict):
-        return ", ".join(f"{_name(name)} {_text(part)}" for name, part in value.items())
-    return str(value)
+        return ", ".join(f"{_name(inner)} {_text(part, inner)}" for inner, part in value.items())
+    text = str(value)
+    if _INSTANT.fullmatch(text):
+        return formats.date_format(timezone.localtime(datetime.fromisoformat(text)), "j E Y H:i:s")
+    return str(VALUES.get(name, {}).get(text, text))
 
 
 # -- narrowing -----------------------------------------------------------------------------------------

@@ -190,6 +190,18 @@ def test_the_journal_tells_what_was_before_and_after_and_leads_there(administrat
         assert told in page
 
 
+def test_the_journal_speaks_the_readers_language_and_shows_his_times(administrator: Browser) -> None:
+    told = {"ends_at": "2026-03-01T09:30:00+00:00", "on_unknown": "hold"}
+    record(SERVICE, "pause", Mailing(id=5), before={"state": "running"}, after={"state": "paused"}, **told)
+
+    administrator.post("/language/", {"language": "ru"})
+    page = read(administrator, "journal", verb="pause")
+
+    assert "состояние:</span> Идёт → Приостановлена" in page
+    assert "1 марта 2026 12:30:00" in page
+    assert "hold" not in page.partition("<table")[2]
+
+
 @pytest.mark.parametrize(
     ("query", "number"),
     [
