@@ -33,7 +33,7 @@ def address(text: str) -> Address | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        found = ip_address(text)
+        found = ip_address(text.partition("%")[0])  # which of its cards a machine means is its own affair
     except ValueError:
         return None
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None

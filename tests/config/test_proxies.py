@@ -48,6 +48,7 @@ def seen(peer: str, **headers: str) -> HttpRequest:
         (PROXY, f"{CLIENT}, nonsense", PROXY),
         (PROXY, f"nonsense, {CLIENT}", CLIENT),
         (PROXY, f"{CLIENT}:4711", CLIENT),
+        (PROXY, f"fe80::1%{'x' * 300}", "fe80::1"),
         (PROXY, "[2001:db8::1]:4711", "2001:db8::1"),
         (PROXY, "2001:db8::1", "2001:db8::1"),
         (PROXY, "::ffff:203.0.113.9", CLIENT),
