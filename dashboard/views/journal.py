@@ -29,6 +29,6 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     """Of what the filters of the address leave, all. That somebody took it along is a deed, too."""
     form = journal.JournalForm(request.GET)
     found = queries.journal(form.wanted())
-    asked = {name: request.GET[name][:100] for name in form.fields if request.GET.get(name)}
+    asked = {name: str(value)[:100] for name, value in form.cleaned_data.items() if value}
     record(access.actor(request), "export", None, what="journal", filters=asked)
     return downloads.as_csv(f"journal-{timezone.localdate():%Y-%m-%d}.csv", journal.HEAD, journal.rows(found))
