@@ -1,11 +1,13 @@
 """Files for people to take with them: as attachments, and with nothing in them that a spreadsheet would run."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.http import StreamingHttpResponse
 
-BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# where a cell may begin: at the start, and after what another country's spreadsheet takes for the end of a cell
+_FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[\s\"]*[=+\-@\t\r\n])")
 BOM = "\ufeff"  # without it Excel takes the file for one in an old encoding
 
 
@@ -17,9 +19,8 @@ class _Echo:
 
 
 def neutral(value: object) -> str:
-    """The text for a cell; one that a spreadsheet would take for a formula is told to be a text."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(BEGINS_A_FORMULA) else text
+    """The text for a cell; what a spreadsheet would take for a formula is told to be a text."""
+    return _FORMULA.sub("'", "" if value is None else str(value))
 
 
 def as_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> StreamingHttpResponse:

@@ -252,6 +252,21 @@ def test_a_cell_that_begins_like_a_formula_is_a_text(text: str) -> None:
     assert downloads.neutral(text) == f"'{text}"
 
 
+@pytest.mark.parametrize("text", ["a;=1+1;b", 'a;"=1+1', "a\t@x", "a\n-1", "a; =1"])
+def test_nothing_begins_a_formula_where_another_mark_ends_a_cell(text: str) -> None:
+    line = "".join(downloads._lines(["a"], [[text, text]]))
+
+    for mark in ",;\t":
+        cells = [cell for row in csv.reader(io.StringIO(line), delimiter=mark) for cell in row]
+        assert not [cell for cell in cells if cell.strip().startswith(("=", "+", "-", "@"))]
+
+
+@pytest.mark.parametrize("name", ["who", "verb", "number", "since"])
+def test_a_filter_that_is_none_is_none_of_the_file_either(administrator: Browser, name: str) -> None:
+    assert administrator.post(reverse("journal_export", query={name: "\0"})).status_code == 200
+    assert JournalEntry.objects.latest("id").details["filters"] == {}
+
+
 def test_an_ordinary_cell_stays_as_it_is() -> None:
     assert [downloads.neutral(value) for value in ("a=1", "", None, 5)] == ["a=1", "", "", "5"]
 
