@@ -17,6 +17,7 @@ from accounts import idempotency
 from accounts.idempotency import Answer, Claim
 from accounts.journal import Actor
 from accounts.models import KeptAnswer
+from accounts.roles import Role
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 LONGEST = 255
@@ -40,6 +41,7 @@ class KeyedRequest(HttpRequest):
 
     deed: ExitStack  # holds the transaction, once it is let in
     kept: KeptAnswer | None
+    needs: Role | None  # of the operation, where it asks for more than the door
 
 
 def teach(api: NinjaAPI) -> None:
@@ -59,6 +61,8 @@ def let_in(request: HttpRequest, actor: Actor) -> None:
         actor, _key(request), method=request.method, address=request.get_full_path(), body=request.body
     )
     keyed, now = cast(KeyedRequest, request), timezone.now()
+    if keyed.needs is not None and not actor.may(keyed.needs):
+        return  # the operation itself refuses him: what it answered when he could do more is not his any more
     _answer_again(claim, now)
     keyed.deed.enter_context(transaction.atomic())
     while keyed.kept is None:
@@ -89,7 +93,7 @@ def _once(run: Run) -> Run:
     @wraps(run)
     def answered(request: KeyedRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with ExitStack() as request.deed:
-            request.kept = None
+            request.kept, request.needs = None, getattr(view, "needs", None)
             response = run(request, *args, **kwargs)
             if request.kept is None:
                 return response

@@ -220,6 +220,14 @@ def test_who_is_not_let_in_any_more_gets_no_answer_again(operator: Program) -> N
     assert post(operator, "/clients", CLIENT).status_code == 401
 
 
+def test_who_may_not_do_it_any_more_gets_no_answer_again(db: None) -> None:
+    program = Program(Role.ADMINISTRATOR)
+    assert post(program, "/gateway/stop", {}).status_code == 200
+    ApiKey.objects.update(role=Role.OPERATOR)
+
+    assert post(program, "/gateway/stop", {}).status_code == 403
+
+
 def test_what_was_refused_at_the_door_is_not_kept(operator: Program) -> None:
     as_form = operator.http.post(f"{PREFIX}/clients", {"phone": "1"}, headers={"Idempotency-Key": "k-1"})
     as_viewer = post(Program(Role.VIEWER), "/clients", CLIENT)
