@@ -60,7 +60,8 @@ def test_a_mailing_that_is_refused_too_often_pauses_itself_and_others_go_on(gate
     assert counts[good.pk].by_state[State.SENT] == 20
     entry = JournalEntry.objects.get(verb="pause")
     assert entry.actor == "vestnik"
-    assert entry.details == {"reason": "refused", "refused": 50, "answers": 50}
+    told = {"reason": "refused", "refused": 50, "answers": 50}
+    assert entry.details == {"before": {"state": "running"}, "after": {"state": "paused"}, **told}
 
 
 def test_thirty_per_cent_do_not_pause_it(gateway: GatewayProcess) -> None:
