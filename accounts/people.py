@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -40,17 +41,32 @@ class Outdated(Refused):
 
 
 def invite(actor: Actor, email: str, role: Role, *, name: str = "") -> User:
-    """From now on who proves to have this e-mail may sign in. Raises Invalid, Known."""
+    """From now on who proves to have this e-mail may sign in; so may who is here uninvited, from a try-out.
+
+    Raises Invalid, Known, LastAdministrator, Outdated.
+    """
     good = _validated({"email": email, "name": name})
     try:
         with transaction.atomic():
             user = User.objects.create_user(good["email"], name=good["name"], role=role, invited_at=timezone.now())
             record(actor, "invite", user, after=_shown(user))
-    except IntegrityError as error:
-        known = User.objects.get(email=good["email"])
-        if known.is_active:
-            raise Known(_("This person is here already")) from error
-        raise Known(_("This person was removed: let them back instead")) from error
+    except IntegrityError:
+        return _invite_known(actor, good, role)
+    return user
+
+
+def _invite_known(actor: Actor, good: dict[str, str], role: Role) -> User:
+    with transaction.atomic():
+        user = _locked(actor, User.objects.get(email=good["email"]).pk, stays=True)
+        if not user.is_active:
+            raise Known(_("This person was removed: let them back instead"))
+        if user.invited_at is not None:
+            raise Known(_("This person is here already"))
+        _locked(actor, user.pk, stays=role == Role.ADMINISTRATOR)
+        before = _shown(user)
+        user.invited_at, user.role, user.name = timezone.now(), role, good["name"] or user.name
+        user.save(update_fields=["invited_at", "role", "name"])
+        record(actor, "invite", user, before=before, after=_shown(user))
     return user
 
 
@@ -120,7 +136,8 @@ def _locked(actor: Actor, user_id: int, *, stays: bool) -> User:
     """The person; nobody else changes him or any administrator until the transaction ends.
 
     Two administrators who remove each other wait for each other here; the second is told that he came too late.
-    `stays`: whether he will be an active administrator afterwards if he is one now.
+    `stays`: whether he will be an active administrator afterwards if he is one now. The last is the last who can
+    come in: with a provider, the invited alone.
     """
     rulers = Q(role=Role.ADMINISTRATOR, is_active=True)
     found = {
@@ -132,7 +149,8 @@ def _locked(actor: Actor, user_id: int, *, stays: bool) -> User:
     ruling = {pk for pk, user in found.items() if user.is_active and user.role == Role.ADMINISTRATOR}
     if actor.user is not None and actor.user.pk not in ruling:
         raise Outdated
-    if not stays and ruling == {user_id}:
+    coming = {pk for pk in ruling if found[pk].invited_at is not None} if settings.OIDC else ruling
+    if not stays and user_id in ruling and not coming - {user_id}:
         raise LastAdministrator
     return found[user_id]
 

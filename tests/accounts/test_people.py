@@ -2,11 +2,12 @@
 
 import pytest
 from django.db import connection, transaction
+from pytest_django.fixtures import Settings
 
 from accounts import keys, people
 from accounts.journal import SERVICE, Actor
 from accounts.models import ApiKey, JournalEntry, User, WrittenForEver
-from accounts.people import LastAdministrator, Outdated
+from accounts.people import Known, LastAdministrator, Outdated
 from accounts.refusals import Refused
 from accounts.roles import Role
 from tests.threads import at_once
@@ -34,6 +35,62 @@ def test_the_last_active_administrator_is_neither_removed_nor_loses_the_role(by_
         people.change_role(actor, last.pk, Role.OPERATOR)
 
     assert ruling() == ["last"]
+
+
+@pytest.mark.once
+@pytest.mark.django_db
+def test_with_a_provider_an_administrator_whom_nobody_invited_is_not_counted(settings: Settings) -> None:
+    last = administrator("last")
+    tried_out = User.objects.create_user("admin@example.com", "a-password", role=Role.ADMINISTRATOR)
+    settings.OIDC = True
+
+    with pytest.raises(LastAdministrator):
+        people.remove(SERVICE, last.pk)
+    with pytest.raises(LastAdministrator):
+        people.change_role(SERVICE, last.pk, Role.OPERATOR)
+    people.remove(SERVICE, tried_out.pk)
+
+    assert ruling() == ["last"]
+
+
+@pytest.mark.once
+@pytest.mark.django_db
+def test_even_an_administrator_whom_nobody_invited_stays_while_there_is_no_other(settings: Settings) -> None:
+    tried_out = User.objects.create_user("admin@example.com", "a-password", role=Role.ADMINISTRATOR)
+    settings.OIDC = True
+
+    with pytest.raises(LastAdministrator):
+        people.remove(SERVICE, tried_out.pk)
+
+
+@pytest.mark.django_db
+def test_who_is_here_uninvited_can_be_invited_once() -> None:
+    tried_out = User.objects.create_user("admin@example.com", "a-password", name="Anna", role=Role.ADMINISTRATOR)
+
+    with pytest.raises(LastAdministrator):
+        people.invite(SERVICE, "admin@example.com", Role.VIEWER)
+    administrator("other")
+    user = people.invite(SERVICE, "Admin@example.com", Role.OPERATOR)
+    with pytest.raises(Known, match="here already"):
+        people.invite(SERVICE, "admin@example.com", Role.ADMINISTRATOR)
+
+    user.refresh_from_db()
+    assert (user.pk, user.name, user.role) == (tried_out.pk, "Anna", Role.OPERATOR)
+    assert user.invited_at is not None
+    told = JournalEntry.objects.filter(verb="invite").latest("id").details
+    assert (told["before"]["role"], told["after"]["role"]) == ("administrator", "operator")
+
+
+@pytest.mark.django_db
+def test_who_was_removed_uninvited_is_let_back_before_he_is_invited() -> None:
+    tried_out = User.objects.create_user("admin@example.com", role=Role.VIEWER)
+    people.remove(SERVICE, tried_out.pk)
+
+    with pytest.raises(Known, match="let them back"):
+        people.invite(SERVICE, "admin@example.com", Role.VIEWER)
+    people.let_back(SERVICE, tried_out.pk)
+
+    assert people.invite(SERVICE, "admin@example.com", Role.VIEWER).invited_at is not None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -92,6 +92,8 @@ def test_a_person_is_invited_changed_removed_and_let_back(administrator: Browser
     ],
 )
 def test_a_bad_invitation_says_why(administrator: Browser, typed: dict[str, str], said: str) -> None:
+    User.objects.update(invited_at=timezone.now())
+
     answer = administrator.post(reverse("person_new"), typed)
 
     assert answer.status_code == 422
