@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -95,7 +96,7 @@ def change_role(actor: Actor, user_id: int, role: Role) -> User:
 def remove(actor: Actor, user_id: int) -> User:
     """He may not sign in any more; his sessions end and the keys he made are revoked at once.
 
-    Again is no error. Raises User.DoesNotExist, LastAdministrator, Outdated.
+    He is tied to no account of the provider any more: let back, he comes with whichever has his e-mail. Again is no error. Raises User.DoesNotExist, LastAdministrator, Outdated.
     """
     with transaction.atomic():
         user = _locked(actor, user_id, stays=False)
@@ -107,7 +108,8 @@ def remove(actor: Actor, user_id: int) -> User:
         theirs = ApiKey.objects.filter(created_by=user, revoked_at=None)
         prefixes = list(theirs.order_by("id").values_list("prefix", flat=True))
         theirs.update(revoked_at=timezone.now())
-        told = {"sessions_ended": ended, "keys_revoked": prefixes}
+        untied, _each = SocialAccount.objects.filter(user=user).delete()
+        told = {"sessions_ended": ended, "keys_revoked": prefixes, "untied": untied}
         record(actor, "remove", user, before={"is_active": True}, after={"is_active": False}, **told)
     return user
 

@@ -87,6 +87,7 @@ NAMES = {
     "is_deleted": pgettext_lazy("journal", "deleted"),
     "sessions_ended": pgettext_lazy("journal", "sessions ended"),
     "keys_revoked": pgettext_lazy("journal", "keys revoked"),
+    "untied": pgettext_lazy("journal", "accounts of the provider untied"),
     "detail": pgettext_lazy("journal", "reason"),
     "reason": pgettext_lazy("journal", "reason"),
     "created": pgettext_lazy("journal", "how many created"),

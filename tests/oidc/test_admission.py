@@ -8,7 +8,9 @@ from django.db import connection
 from django.test import Client as Browser
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts import people
+from accounts.journal import SERVICE
+from accounts.models import JournalEntry, User
 from accounts.roles import Role
 from tests.oidc.admitted import refusal, sees_no_entry
 from tests.oidc.conftest import come_back, go, is_in, walk
@@ -144,6 +146,27 @@ def test_the_same_subject_of_another_issuer_is_somebody_else(
 
     assert walk(browser).status_code == 403
     assert not is_in(browser)
+    assert refusal() == "other_account"
+
+
+def test_who_was_removed_and_let_back_comes_with_another_account_and_not_with_the_first(
+    provider: Provider, olga: User
+) -> None:
+    walk(Browser())
+    people.remove(SERVICE, olga.pk)
+    assert walk(Browser()).status_code == 403
+    assert refusal() == "removed"
+    people.let_back(SERVICE, olga.pk)
+    provider.claims["sub"] = "provider|another"
+    browser = Browser()
+
+    walk(browser)
+
+    assert is_in(browser)
+    assert SocialAccount.objects.get().uid == "provider|another"
+    assert JournalEntry.objects.get(verb="remove").details["untied"] == 1
+    provider.claims["sub"] = OLGA["sub"]
+    assert walk(Browser()).status_code == 403
     assert refusal() == "other_account"
 
 
