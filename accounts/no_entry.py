@@ -33,8 +33,8 @@ PAGES = {
     Reason.REMOVED: NoEntry(_("Your access has been withdrawn. An administrator can restore it.")),
     Reason.OTHER_ACCOUNT: NoEntry(
         _(
-            "%(email)s came with another account before. Use that one, or ask an administrator to remove you and let "
-            "you back: then this one counts."
+            "%(email)s came with another account before. Use that one, or ask an administrator to "
+            "remove you and let you back: then this one counts."
         )
     ),
     Reason.NO_ROLE: NoEntry(_("%(provider)s gives you no role here. Ask whoever manages the roles there.")),

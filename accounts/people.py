@@ -96,7 +96,8 @@ def change_role(actor: Actor, user_id: int, role: Role) -> User:
 def remove(actor: Actor, user_id: int) -> User:
     """He may not sign in any more; his sessions end and the keys he made are revoked at once.
 
-    He is tied to no account of the provider any more: let back, he comes with whichever has his e-mail. Again is no error. Raises User.DoesNotExist, LastAdministrator, Outdated.
+    He is tied to no account of the provider any more: let back, he comes with whichever has his e-mail.
+    Again is no error. Raises User.DoesNotExist, LastAdministrator, Outdated.
     """
     with transaction.atomic():
         user = _locked(actor, user_id, stays=False)
