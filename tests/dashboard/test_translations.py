@@ -90,7 +90,10 @@ def test_what_is_compiled_is_what_is_written() -> None:
     with CATALOGUE.with_suffix(".mo").open("rb") as compiled:
         read = gettext.GNUTranslations(compiled)._catalog  # type: ignore[attr-defined]  # there is no other way
 
-    assert read == written()
+    # msgfmt leaves the time of makemessages out, so that the same texts give the same file
+    told = written()
+    told[""] = re.sub(r"POT-Creation-Date: .*\n", "", str(told[""]))
+    assert read == told
 
 
 @pytest.mark.parametrize(("language", "title"), [("en", "Clients"), ("ru", "Клиенты")])
