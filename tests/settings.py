@@ -1,5 +1,6 @@
 """Settings of the test run: the real ones, with a key, a database of its own and quick passwords."""
 
+import logging
 import os
 
 from tests import databases
@@ -24,3 +25,6 @@ STORAGES = {
 }
 STATIC_ROOT = databases.FOLDER / "static"  # whitenoise warns when it is not there
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+# two lines for each of tens of thousands of requests cost a tenth of the run; whoever looks at them asks for them
+logging.getLogger("django_structlog").setLevel(logging.WARNING)

@@ -14,6 +14,7 @@ from clients.models import Client
 from config import urls
 from tests.api.programs import PREFIX, Call, Program, calls
 
+pytestmark = pytest.mark.once
 CALLS = calls()
 WITH_BODY = [call for call in CALLS if 400 in call.responses]
 BODY_IS_OPTIONAL = ("/launch", "/duplicate", "/stop")

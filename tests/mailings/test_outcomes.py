@@ -19,7 +19,7 @@ from tests.gateway_process import GatewayProcess
 from tests.mailings.test_gateway_line import hanging_up, not_taking
 from tests.makers import KIND_OF, make_clients, make_running_mailing
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 # what the clock of the ledger may be late, on a machine with much to do
 LATE_S = 5.0
