@@ -248,11 +248,11 @@ CACHES = {
 }
 
 # The gateway ---------------------------------------------------------------------------------------
-SIMULATOR_URL = "http://127.0.0.1:8025"
+SIMULATOR_URL, SIMULATOR_TOKEN = "http://127.0.0.1:8025", "simulator"
 GATEWAY_URL = env.str("GATEWAY_URL", default=SIMULATOR_URL).rstrip("/")
 if not GATEWAY_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured("GATEWAY_URL must begin with http:// or https://")
-GATEWAY_TOKEN = secret("GATEWAY_TOKEN", "simulator")
+GATEWAY_TOKEN = secret("GATEWAY_TOKEN", SIMULATOR_TOKEN)
 GATEWAY_TIMEOUT = positive("GATEWAY_TIMEOUT", 10)
 GATEWAY_CONCURRENCY = int(positive("GATEWAY_CONCURRENCY", 100))
 if GATEWAY_CONCURRENCY < 1:
@@ -339,7 +339,7 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_FORMAT not in ("json", "console"):
     raise ImproperlyConfigured("LOG_FORMAT must be json or console")
 LOGGING_CONFIG = None
-_told_to_all = {"", "simulator"}
+_told_to_all = {"", SIMULATOR_TOKEN}
 _private = {SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN, OIDC_CLIENT_SECRET}
 redaction.keep_secret(_private - _told_to_all)
 logging_config(form=LOG_FORMAT, level=LOG_LEVEL)
