@@ -25,6 +25,7 @@ from django.urls import reverse
 
 from accounts import paths
 from accounts.models import User
+from accounts.patience import NoAnswer, Patience
 from accounts.tokens import Identity, NotBelieved, believe, identify
 
 PROVIDER_ID = "oidc"
@@ -32,6 +33,7 @@ CONNECT, READ, WHOLE = 3.0, 5.0, 8.0  # seconds
 LARGEST = 256 * 1024  # bytes of an answer
 NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
+PATIENCE = Patience()  # a web process has more threads than this lets wait
 
 
 class ProviderAway(ProviderException):  # type: ignore[misc]  # allauth has no types
@@ -40,6 +42,14 @@ class ProviderAway(ProviderException):  # type: ignore[misc]  # allauth has no t
 
 def ask(method: str, address: str, **options: Any) -> tuple[int, dict[str, Any]]:
     """Status and JSON object of the provider's answer, bounded in time and size; redirects are not followed."""
+    try:
+        return PATIENCE.call(lambda: _ask(method, address, options), within_s=WHOLE)
+    except NoAnswer as error:
+        raise ProviderAway(str(error)) from error
+
+
+def _ask(method: str, address: str, options: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The same, but for headers that come letter by letter: each of them begins the time of waiting anew."""
     until = time.monotonic() + WHOLE
     limits: dict[str, Any] = {"timeout": (CONNECT, READ), "stream": True, "allow_redirects": False}
     body = b""

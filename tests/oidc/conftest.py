@@ -10,7 +10,9 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import oidc
 from accounts.models import User
+from accounts.patience import Patience
 from accounts.roles import Role
 from tests.oidc.provider import CLIENT_ID, CLIENT_SECRET, Provider, serve
 
@@ -36,8 +38,11 @@ def new_provider() -> Iterator[Callable[[], Provider]]:
 
 
 @pytest.fixture
-def provider(settings: Settings, new_provider: Callable[[], Provider]) -> Provider:
+def provider(
+    settings: Settings, new_provider: Callable[[], Provider], monkeypatch: pytest.MonkeyPatch
+) -> Provider:
     settings.PUBLIC_URL = PUBLIC_URL
+    monkeypatch.setattr(oidc, "PATIENCE", Patience())  # another test's provider was away
     provider = new_provider()
     use(settings, provider)
     return provider

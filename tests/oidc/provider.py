@@ -54,6 +54,7 @@ class Provider:
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     denies: str = ""
     hold: Event | None = None  # while it is set and not released, it answers nothing
+    drips: Event | None = None  # until it is set, headers come letter by letter
     auth_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
     can_end: bool = True
     detour: str = ""  # another host over which people are sent first
@@ -157,9 +158,17 @@ class Handler(BaseHTTPRequestHandler):
     def _instead(self, place: str) -> bool:
         if self.provider.hold is not None:
             self.provider.hold.wait(10)
+        if self.provider.drips is not None:
+            self._drip(self.provider.drips)
+            return True
         if place in self.provider.answers:
             self._send(*self.provider.answers[place])
         return place in self.provider.answers
+
+    def _drip(self, enough: Event) -> None:
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Drip: ")
+        while not enough.wait(0.02):
+            self.wfile.write(b"x")
 
     def _redirect(self, address: str) -> None:
         self.send_response(302)

@@ -141,11 +141,24 @@ def test_a_provider_that_does_not_answer_is_not_waited_for(
     assert lasted < 3
 
 
-def test_a_provider_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
-    monkeypatch.setattr(oidc, "WHOLE", 0.0)
+def test_headers_that_come_letter_by_letter_are_not_waited_for(
+    provider: Provider, browser: Browser, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    monkeypatch.setattr(oidc, "WHOLE", 0.3)
+    provider.drips = Event()
 
-    with pytest.raises(oidc.ProviderAway, match="without end"):
-        oidc.discover()
+    begun = time.monotonic()
+    answer = browser.post("/sign-in/begin")
+    lasted = time.monotonic() - begun
+    begun = time.monotonic()
+    again = browser.post("/sign-in/begin")
+    lasted_again = time.monotonic() - begun
+    provider.drips.set()
+
+    assert says_away(answer)
+    assert lasted < 3
+    assert says_away(again)
+    assert lasted_again < 0.3
 
 
 def test_the_defaults_of_waiting_are_bounded() -> None:
