@@ -7,13 +7,15 @@ import re
 
 import phonenumbers
 
+from config.redaction import BETWEEN, COUNTRY, DIGIT, masked_phone
+
 STRICT = re.compile(r"7[0-9]{10}")
 _TYPED = re.compile(r"[0-9+() .\-\u00a0\u2010-\u2015]{10,32}")
-_BETWEEN = r"[() .\-\u00a0\u2010-\u2015]{0,3}"
-# in a text that others wrote: with 7 or 8 before the ten digits in any of the ways above, or the ten alone
+# in a text that others wrote: with 7 or 8 before the ten digits in any of the ways there are, or the ten alone
 _INSIDE = re.compile(
-    rf"(?<![0-9])(?:\+?[78]{_BETWEEN}(?P<whole>[0-9](?:{_BETWEEN}[0-9]){{9}})"
-    rf"|(?P<alone>\(?[3-9][0-9]{{2}}\)?[ \-]?[0-9]{{3}}[ \-]?[0-9]{{2}}[ \-]?[0-9]{{2}}))(?![0-9])"
+    rf"(?<!{DIGIT})(?:{COUNTRY}(?:{BETWEEN}{{0,3}}{DIGIT}){{10}}"
+    rf"|\(?[3-9\uff13-\uff19]{DIGIT}{{2}}{BETWEEN}{{0,2}}{DIGIT}{{3}}{BETWEEN}?{DIGIT}{{2}}{BETWEEN}?{DIGIT}{{2}})"
+    rf"(?!{DIGIT})"
 )
 # an 8 that stands apart is the trunk prefix: nine digits after it are one too few, not a code that begins with 8
 _ONE_SHORT = re.compile(r"8[() .\-]+(?:[() .\-]*[0-9]){9}[() .\-]*")
@@ -67,8 +69,4 @@ def masked(phone: str) -> str:
 
 def masked_inside(text: str) -> str:
     """The text with every phone in it masked, however it is written; a number as long may be taken for one."""
-    return _INSIDE.sub(lambda match: masked(f"7{_digits(match['whole'] or match['alone'])}"), text)
-
-
-def _digits(text: str) -> str:
-    return "".join(letter for letter in text if letter in "0123456789")
+    return _INSIDE.sub(masked_phone, text)

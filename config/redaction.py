@@ -11,10 +11,16 @@ DOTS = "•••"
 DEEPEST = 6
 SHORTEST_SECRET = 8  # a shorter one is a word that may stand anywhere
 
+DIGIT = "[0-9\uff10-\uff19]"
+# what people and programs put between the groups of a phone: brackets, spaces, dashes of every width
+_SIGNS = r"() .,/_\-\u00a0\u00ad\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\uff08\uff09\uff0d\ufeff"
+BETWEEN = rf"(?:[{_SIGNS}]|&nbsp;)"
+COUNTRY = r"(?:[+\uff0b]|00)?[78\uff17\uff18]"
+# stricter than `clients.phones`: addresses of machines and the ids of requests must stay readable
 _PHONES = re.compile(
-    r"(?<![0-9])([78][0-9]{3})[0-9]{5}([0-9]{2})(?![0-9])"  # 79001234567 and 89001234567
-    r"|(?<![0-9A-Za-z-])(\+?7|8)[ \u00a0-]?\(?([0-9]{3})\)?[ \u00a0-]?[0-9]{3}[ \u00a0-]?[0-9]{2}[ \u00a0-]?"
-    r"([0-9]{2})(?![0-9])"  # +7 (900) 123-45-67 and 8 900 123 45 67
+    rf"(?<!{DIGIT})(?:{COUNTRY}{DIGIT}{{10}}"  # 79001234567 and 89001234567
+    rf"|(?<![A-Za-z-]){COUNTRY}{BETWEEN}{{0,2}}{DIGIT}{{3}}{BETWEEN}{{0,2}}{DIGIT}{{3}}{BETWEEN}?{DIGIT}{{2}}"
+    rf"{BETWEEN}?{DIGIT}{{2}})(?!{DIGIT})"  # +7 (900) 123-45-67 and 8 900 123 45 67
 )
 # a field that is called so is left out, whatever it holds
 _NAMES = (
@@ -39,7 +45,7 @@ _PLACES = [
     ),
 ]
 # what none of the above can do without: most texts of a log have nothing of it
-_SUSPECT = re.compile(r"(?i)[0-9][0-9() \u00a0-]{9}|[:=]|bearer|basic|vk_")
+_SUSPECT = re.compile(rf"(?i){DIGIT}(?:[0-9\uff10-\uff19{_SIGNS}]|&nbsp;){{9}}|[:=]|bearer|basic|vk_")
 _own_secrets: list[str] = []
 
 # what a terminal obeys and what breaks or turns a line: C0, DEL, C1, the separators, marks of direction,
@@ -64,12 +70,13 @@ def hidden(text: str) -> str:
         return text
     for place, told in _PLACES:
         text = place.sub(told, text)
-    return _PHONES.sub(_masked, text)
+    return _PHONES.sub(masked_phone, text)
 
 
-def _masked(match: re.Match[str]) -> str:
-    beginning = match[1] or f"{match[3]}{match[4]}"
-    return f"{beginning}•••••{match[2] or match[5]}"
+def masked_phone(match: re.Match[str]) -> str:
+    """`7900•••••67` for a phone as it was found, with or without what stands for the country."""
+    digits = "".join(str(int(letter)) for letter in match[0] if letter.isdecimal())[-10:]
+    return f"7{digits[:3]}•••••{digits[-2:]}"
 
 
 def hidden_value(value: Any, depth: int = 0) -> Any:  # whatever somebody may log

@@ -174,7 +174,20 @@ def test_a_phone_is_masked_as_everywhere_else(rest: str, around: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["+7 (900) 123-45-67", "8 900 123-45-67", "+7\u00a0900 123 45 67", "8-900-123-45-67"]
+    "typed",
+    [
+        "+7 (900) 123-45-67",
+        "8 900 123-45-67",
+        "+7\u00a0900 123 45 67",
+        "8-900-123-45-67",
+        "0079001234567",
+        "+7\u202f900\u202f123\u202f45\u202f67",
+        "7,900,123,45,67",
+        "7/900/123/45/67",
+        "7_900_123_45_67",
+        "７９００１２３４５６７",
+        "+7&nbsp;900&nbsp;123&nbsp;45&nbsp;67",
+    ],
 )
 def test_a_phone_as_people_write_it_is_masked_too(typed: str) -> None:
     told = redaction.hidden(f"Not Found: /{typed}/")
