@@ -4,11 +4,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connection
+from django.db.models.signals import post_migrate
 from django.utils import translation
 
 from tests import databases
 from tests.fixtures_gateway import gateway, gateway_process  # noqa: F401
+
+
+# after each test that commits, Django would look for the permissions and content types of every model; none is used
+post_migrate.disconnect(create_contenttypes)
+post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from tests.worker_process import ROOT, worker_environment
 
 
 @pytest.mark.processes
+@pytest.mark.once
 def test_a_kill_on_the_way_leaves_deed_and_answer_or_neither(database_url: str) -> None:
     operator = Program(Role.OPERATOR)
     token = operator.headers["Authorization"].removeprefix("Bearer ")

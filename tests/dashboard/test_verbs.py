@@ -131,6 +131,7 @@ def test_an_unknown_review_is_no_page(operator: Browser) -> None:
     assert operator.get(reverse("mailing_review", args=[mailing.pk, "explode"])).status_code == 404
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("typed", ["", "10000", "yes"])
 def test_above_ten_thousand_people_the_number_must_be_typed(typed: str, operator: Browser) -> None:
     make_clients(verbs.TYPED_ABOVE + 1)
@@ -143,6 +144,7 @@ def test_above_ten_thousand_people_the_number_must_be_typed(typed: str, operator
     assert state(mailing) == MailingState.DRAFT
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("typed", ["10001", "10,001", "10 001"])
 def test_the_number_may_be_typed_as_it_is_shown(typed: str, operator: Browser) -> None:
     make_clients(verbs.TYPED_ABOVE + 1)

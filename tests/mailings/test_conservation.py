@@ -315,9 +315,9 @@ class Vestnik(RuleBasedStateMachine):
 @pytest.mark.timeout(400)  # sixteen hundred steps, after each of which everything is counted
 @pytest.mark.django_db
 def test_in_any_order_of_events_nobody_is_lost_or_written_to_wrongly(request: pytest.FixtureRequest) -> None:
-    # the orders are the same on each database: the second shows that it agrees
+    # the orders are the same on each database: the second, several times as slow, shows that it agrees
     quick = settings(
-        max_examples=20 if request.config.getoption("--second-database") else 40,
+        max_examples=10 if request.config.getoption("--second-database") else 40,
         stateful_step_count=40,
         deadline=None,
         derandomize=True,
