@@ -12,8 +12,7 @@ from django.utils import translation
 from tests import databases
 from tests.fixtures_gateway import gateway, gateway_process  # noqa: F401
 
-
-# after each test that commits, Django would look for the permissions and content types of every model; none is used
+# after each test that commits, Django would look for every model's permissions and content types; none is used
 post_migrate.disconnect(create_contenttypes)
 post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
