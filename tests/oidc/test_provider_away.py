@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from threading import Event
 
@@ -12,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from accounts import oidc
 from accounts.models import JournalEntry, User
+from accounts.patience import Patience
 from tests.oidc.admitted import sees_no_entry
 from tests.oidc.conftest import come_back, go, is_in, walk
 from tests.oidc.provider import Provider
@@ -132,13 +132,11 @@ def test_a_provider_that_does_not_answer_is_not_waited_for(
     monkeypatch.setattr(oidc, "READ", 0.2)
     provider.hold = Event()
 
-    begun = time.monotonic()
+    # it holds its answer back until it is told to go on: ours says that nobody waited for it
     answer = browser.post("/sign-in/begin")
-    lasted = time.monotonic() - begun
     provider.hold.set()
 
     assert says_away(answer)
-    assert lasted < 3
 
 
 def test_headers_that_come_letter_by_letter_are_not_waited_for(
@@ -147,18 +145,15 @@ def test_headers_that_come_letter_by_letter_are_not_waited_for(
     monkeypatch.setattr(oidc, "WHOLE", 0.3)
     provider.drips = Event()
 
-    begun = time.monotonic()
+    monkeypatch.setattr(oidc, "PATIENCE", Patience(rest_s=3600))
+    # it drips until it is told to stop: an answer says that nobody waited for it
     answer = browser.post("/sign-in/begin")
-    lasted = time.monotonic() - begun
-    begun = time.monotonic()
-    again = browser.post("/sign-in/begin")
-    lasted_again = time.monotonic() - begun
     provider.drips.set()
+    provider.drips = None
+    again = browser.post("/sign-in/begin")
 
     assert says_away(answer)
-    assert lasted < 3
-    assert says_away(again)
-    assert lasted_again < 0.3
+    assert says_away(again)  # it would answer well now, and is not asked yet
 
 
 def test_the_defaults_of_waiting_are_bounded() -> None:
