@@ -20,10 +20,11 @@ CHECKS = {
     "floors": ["-c", "from importlinter.cli import lint_imports_command as lint; lint()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
 }
-# both databases at once on two cores; what one database proves is not proved once more on the other
+# both databases at once on two cores; what one database proves is not proved once more on the other. The first also
+# drives browsers and launchers, which leave a core idle now and then
 SPREAD = ["--dist", "worksteal", "-n"]
 TESTS = {
-    "sqlite": [*SPREAD, "2", "--ignore=tests/faults"],
+    "sqlite": [*SPREAD, "3", "--ignore=tests/faults"],
     "postgresql": [*SPREAD, "2", "--ignore=tests/faults", "--second-database"],
 }
 # real processes, which mostly wait: many at once, but after all else, which would take their time away
