@@ -20,8 +20,8 @@ CHECKS = {
     "floors": ["-c", "from importlinter.cli import lint_imports_command as lint; lint()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
 }
-# both databases at once on two cores; what one database proves is not proved once more on the other. The first also
-# drives browsers and launchers, which leave a core idle now and then
+# both databases at once on two cores; what one database proves is not proved once more on the other. The first
+# also drives browsers and launchers, which leave a core idle now and then
 SPREAD = ["--dist", "worksteal", "-n"]
 TESTS = {
     "sqlite": [*SPREAD, "3", "--ignore=tests/faults"],
