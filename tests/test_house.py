@@ -134,6 +134,60 @@ def reads_environment(path: Path) -> bool:
     )
 
 
+CHANGING = {"time.time", "clock.now", "timezone.now", "datetime.now", "date.today", "uuid.uuid4", "os.getpid"}
+SPELLED = {"int", "str", "isoformat", "strftime"}  # with these a value becomes one that pytest puts into a name
+
+
+def changes(node: ast.AST, names: set[str]) -> bool:
+    """Whether a value differs from one start of Python to the next: the clock or chance is in it."""
+    return any(
+        (isinstance(part, ast.Call) and ast.unparse(part.func) in CHANGING)
+        or (isinstance(part, ast.Name) and part.id in names)
+        for part in ast.walk(node)
+    )
+
+
+def changing_names(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and changes(node.value, found):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def spelled(case: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a case that pytest would put into the test's name as they are."""
+    for part in ast.walk(case):
+        called = ast.unparse(part.func).rpartition(".")[2] if isinstance(part, ast.Call) else ""
+        if isinstance(part, ast.JoinedStr) or called in SPELLED:
+            yield part
+
+
+def unnamed_cases(tree: ast.AST) -> Iterator[ast.expr]:
+    """The cases of every `parametrize` that take their name from their value."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "parametrize" and node.args[1:]:
+            values = node.args[1]
+            for case in values.elts if isinstance(values, ast.List | ast.Tuple) else [values]:
+                if not (isinstance(case, ast.Call) and any(word.arg == "id" for word in case.keywords)):
+                    yield case
+
+
+def test_no_test_is_named_after_the_clock_or_chance() -> None:
+    """Processes that share the tests each collect them, and must find the same names."""
+    found = []
+    for path in modules("tests"):
+        tree = ast.parse(path.read_text())
+        changing = changing_names(tree)
+        found += [
+            f"{path.name}:{case.lineno}"
+            for case in unnamed_cases(tree)
+            if any(changes(part, changing) for part in spelled(case))
+        ]
+
+    assert not found
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = {path for path in [*modules(*ROOMS), ROOT / "manage.py"] if reads_environment(path)}
 
