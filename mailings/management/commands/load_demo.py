@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.db.models import F
 
 from accounts.journal import SERVICE
@@ -75,6 +76,7 @@ CODES = (
 TAGS = ("vip", "постоянный", "новый", "спящий", "")
 BATCH = 5_000
 GREETING = "Здравствуйте, {{ name|дорогой клиент }}!"
+FIRST = "Осенняя распродажа"
 
 
 class Command(BaseCommand):
@@ -91,7 +93,10 @@ class Command(BaseCommand):
             raise CommandError("--clients must be between 1 and 10,000,000")
         chance = random.Random(20)
         self._clients(options["clients"], chance)
-        self._mailings(clock.now(), chance)
+        if Mailing.objects.filter(name=FIRST).exists():
+            self.stdout.write("mailings: there already")
+        else:
+            self._mailings(clock.now(), chance)
 
     def _clients(self, wanted: int, chance: random.Random) -> None:
         phones = chance.sample(range(len(CODES) * 10_000_000), wanted)
@@ -101,9 +106,10 @@ class Command(BaseCommand):
         for client in Client.objects.order_by("id")[:40:10]:
             directory.opt_out(SERVICE, client.pk)
 
+    @transaction.atomic  # all or none: who was broken off and begins again finds none
     def _mailings(self, now: datetime, chance: random.Random) -> None:
         sale = f"{GREETING} В городе {{{{ city }}}} началась распродажа: скидки до 40 %."
-        finished = _plan(now, "Осенняя распродажа", sale, tags=("vip", "постоянный"))
+        finished = _plan(now, FIRST, sale, tags=("vip", "постоянный"))
         _go_back(_played(finished, chance, share=1.0), timedelta(days=1, hours=3))
         cancelled = _plan(now, "Опрос о доставке", f"{GREETING} Оцените доставку от 1 до 5.", tags=("новый",))
         mailing = _played(cancelled, chance, share=0.4)
