@@ -120,6 +120,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_SSL_HOST = PUBLIC_URL.partition("://")[2]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # programs ask for them by the machine's address
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if HTTPS else 0
 # one host does not speak for the other hosts of its domain, nor enter the whole domain in the browsers' lists
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -173,6 +174,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "config.refusals.rim",
     "django.middleware.security.SecurityMiddleware",
+    "config.health.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -279,6 +281,8 @@ Q_CLUSTER = {
     "cache": "tasks",
     "label": "Tasks",
 }
+
+HEARTBEAT = BASE_DIR / env.str("HEARTBEAT", default=str(VAR_DIR / "heartbeat"))
 
 # People --------------------------------------------------------------------------------------------
 OIDC_ISSUER, _provider = issuer("OIDC_ISSUER")

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.http import require_http_methods
 
 from accounts import entrance
-from config import api, refusals
+from config import api, health, refusals
 from dashboard import errors
 from dashboard.views.preferences import set_language
 
@@ -21,6 +21,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^api(?:/|$)", refusals.not_found),
     path("openapi.json", api.openapi, name="openapi"),
     path("docs/", api.docs, name="docs"),
+    # the middleware of config/health.py answers these; here they have their names
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("", include("dashboard.urls")),
 ]
 

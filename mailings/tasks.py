@@ -17,7 +17,7 @@ from mailings.models import Worker
 
 AUDIENCE_BUDGET_S = 20.0
 AUDIENCE_LEASE_S = 15.0
-WORKER_LOST_AFTER = timedelta(seconds=10)
+WORKERS_KEPT = timedelta(minutes=1)
 FAILURES_KEPT = timedelta(days=14)
 CHORES_BUDGET_S = 20.0
 
@@ -50,7 +50,7 @@ def dispatch() -> int:
 
 def places() -> int:
     """How many dispatch runs there may be at once: one per worker that is alive."""
-    return max(1, Worker.objects.filter(seen_at__gt=clock.now() - WORKER_LOST_AFTER).count())
+    return max(1, Worker.objects.alive(clock.now()).count())
 
 
 def materialise(mailing_id: int) -> None:
@@ -87,7 +87,7 @@ def chores() -> None:
     """Sums up the gateway's answers; forgets lost workers, failed tasks, ended sign-ins and answers of the API."""
     now, until = clock.now(), time.monotonic() + CHORES_BUDGET_S
     pace.squash(now)
-    Worker.objects.filter(seen_at__lt=now - 6 * WORKER_LOST_AFTER).delete()
+    Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
     Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
     visits.forget(timezone.now())
     while idempotency.forget(timezone.now()) and time.monotonic() < until and not STOPPING.is_set():

@@ -169,6 +169,7 @@ class Clock:
             self._safely(step)
 
     def _safely(self, step: Callable[[], object]) -> None:
+        beat()  # before each: of a database that has vanished every step must first hear nothing for a while
         try:
             step()
         except (DatabaseError, InterfaceError) as error:
@@ -236,6 +237,12 @@ class Clock:
         self._safely(Worker.objects.filter(pk=self.id).delete)
 
 
+def beat() -> None:
+    """Shows whoever looks after this process that it goes on; also while the database is away, because a worker
+    that is killed then loses the outcomes it keeps."""
+    settings.HEARTBEAT.touch()
+
+
 def ensure_schedules() -> None:
     """The schedules that must exist, each once: their names are not unique, and workers start together."""
     leases.ensure("schedules", clock.now())
@@ -253,6 +260,7 @@ def wait_for_the_database() -> bool:
     """Returns when it answers: whether it was away. One that answers with another error is somebody's to mend."""
     was_away = False
     while True:
+        beat()
         try:
             connection.ensure_connection()
         except (OperationalError, InterfaceError) as error:
@@ -274,6 +282,7 @@ def spare_the_collector() -> None:
 def run() -> int:
     """Runs until SIGTERM or SIGINT (returns 0), or until the cluster is lost (70: start it again)."""
     os.register_at_fork(after_in_child=die_with_parent)
+    settings.HEARTBEAT.parent.mkdir(parents=True, exist_ok=True)
     spare_the_collector()  # before the fork, so that the hands have it too
     was_away = wait_for_the_database()
     ensure_schedules()

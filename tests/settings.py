@@ -9,6 +9,7 @@ os.environ.setdefault("SECRET_KEY", databases.KEY)
 os.environ.setdefault("LOG_FORMAT", "json")
 os.environ.setdefault("API_RATE", "0")  # a test asks more in a second than a program should
 os.environ["DATABASE_URL"] = databases.choose()
+os.environ.setdefault("HEARTBEAT", str(databases.FOLDER / "heartbeat"))
 
 from config.settings import *  # noqa: F403
 from config.settings import DATABASES, MIDDLEWARE

@@ -1,6 +1,11 @@
 """Who works in the background, and who may do what alone."""
 
+from datetime import datetime, timedelta
+from typing import Self
+
 from django.db import models
+
+LOST_AFTER = timedelta(seconds=10)
 
 
 class Lease(models.Model):
@@ -22,6 +27,12 @@ class Lease(models.Model):
         return self.name
 
 
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self, now: datetime) -> Self:
+        """Those whose clock was seen a moment ago."""
+        return self.filter(seen_at__gt=now - LOST_AFTER)
+
+
 class Worker(models.Model):
     """A background worker that is alive: its clock renews `seen_at` every few seconds."""
 
@@ -29,6 +40,8 @@ class Worker(models.Model):
     host = models.CharField(max_length=253)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+
+    objects = WorkerQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.host} {self.id[:8]}"

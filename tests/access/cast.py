@@ -20,7 +20,7 @@ from clients.models import Client
 from mailings import clock, queue
 from mailings.breaker import Flow
 from mailings.gateway import Cause
-from mailings.models import Gateway, Message
+from mailings.models import Gateway, Message, Worker
 from mailings.policy import Reason, State, Verdict
 from tests.access.routes import Line
 from tests.makers import (
@@ -103,6 +103,7 @@ def prepare() -> dict[str, Any]:
     lost = make_settlements(jobs[1:], DOUBTED, make_outcome(Cause.SERVER_ERROR, http_status=500, detail=said))
     queue.settle([*refused, *lost], now=clock.now())
     put_gateway(Flow.UNAUTHORISED)
+    Worker.objects.create(id="w", host="here", started_at=clock.now(), seen_at=clock.now())
     Gateway.objects.update(detail=said, check_outcome={"kind": "refused", "cause": "refused", "detail": said})
     return {
         "client": Client.objects.get(phone=PHONE).pk,

@@ -36,6 +36,8 @@ OPEN: dict[str, tuple[tuple[str, ...], str]] = {
     "set_theme": (("POST",), "a reader's choice, kept in a cookie"),
     "openapi": (SHOWING, "the API's document, for everybody the same"),
     "docs": (SHOWING, "the document as a page; its calls need a key or a session"),
+    "healthz": (SHOWING, "whether this process answers"),
+    "readyz": (SHOWING, "whether the service can do its work"),
 }
 # patterns that only say that there is nothing
 NOTHING_THERE = {"api-root", "^api(?:/|$)"}
