@@ -6,8 +6,9 @@ start with the variable's name. Secrets may come from a file: `NAME_FILE` holds 
 
 import math
 import os
+import re
 import sys
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config import redaction
+from config import mail, redaction
 from config.logs import logging_config
 from config.proxies import networks
 
@@ -82,6 +83,14 @@ def issuer(name: str) -> tuple[str, str]:
     if value and not (is_safe and is_bare and host):
         raise ImproperlyConfigured(f"{name} must be an address like https://tenant.eu.auth0.com")
     return value, host
+
+
+def time_of_day(name: str, default: str) -> time:
+    """Hours and minutes of a clock on the wall."""
+    value = str(env.str(name, default=default))
+    if not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ImproperlyConfigured(f"{name} must be a time of day, as in 08:00")
+    return time.fromisoformat(value)
 
 
 def is_guessable(key: str) -> bool:
@@ -326,6 +335,18 @@ USE_TZ = True
 TIME_ZONE = zone("TIME_ZONE", "Europe/Moscow")
 LOCAL_ZONE = ZoneInfo(TIME_ZONE)
 
+# The daily report ----------------------------------------------------------------------------------
+REPORT_AT = time_of_day("REPORT_AT", "08:00")
+REPORT_TIMEZONE = zone("REPORT_TIMEZONE", "Europe/Moscow")
+_email_url = secret("EMAIL_URL")
+try:
+    MAIL_SERVER = mail.server(_email_url)
+except ValueError as error:
+    raise ImproperlyConfigured(f"EMAIL_URL {error}") from error
+EMAIL_FROM = env.str("EMAIL_FROM", default="")
+if MAIL_SERVER and not mail.is_address(EMAIL_FROM):
+    raise ImproperlyConfigured("EMAIL_FROM is needed with EMAIL_URL, as in Vestnik <vestnik@example.com>")
+
 # Files ---------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -344,7 +365,8 @@ if LOG_FORMAT not in ("json", "console"):
     raise ImproperlyConfigured("LOG_FORMAT must be json or console")
 LOGGING_CONFIG = None
 _told_to_all = {"", SIMULATOR_TOKEN}
-_private = {SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN, OIDC_CLIENT_SECRET}
+_mail_secrets = {_email_url, MAIL_SERVER.password} if MAIL_SERVER and MAIL_SERVER.password else set()
+_private = {SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN, OIDC_CLIENT_SECRET, *_mail_secrets}
 redaction.keep_secret(_private - _told_to_all)
 logging_config(form=LOG_FORMAT, level=LOG_LEVEL)
 

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, Count, DateTimeField, F, Model, Q, QuerySet, Sum, Value
 from django.db.models.functions import Cast
 
-from mailings.models import Breakdown, Dimension, Mailing, Message, Minute, Standing, Tally
+from mailings.models import Breakdown, Dimension, Mailing, Message, Minute, Quarter, Standing, Tally
 from mailings.policy import Reason, State, Traits
 
 # the columns of a message that are its traits, in this order
@@ -85,17 +85,25 @@ def fold(rows: int = FOLDED) -> int:
         taken = list(appended.values_list("id", "mailing", "minute", "state", "reason", "delta", "parts")[:rows])
         standings: Counter[tuple[Any, ...]] = Counter()
         minutes: Counter[tuple[Any, ...]] = Counter()
+        quarters: Counter[tuple[Any, ...]] = Counter()
         broken_down: Counter[tuple[Any, ...]] = Counter()
         for _, mailing_id, minute, state, reason, delta, parts in taken:
             standings[mailing_id, state, reason] += delta
             minutes[mailing_id, state, minute] += delta
+            quarters[mailing_id, state, reason, quarter(minute)] += delta
             for dimension, value, number in _parts(parts):
                 broken_down[mailing_id, dimension, value, state] += number
         _gain(Standing, ("mailing", "state", "reason"), standings)
         _gain(Minute, ("mailing", "state", "minute"), minutes)
+        _gain(Quarter, ("mailing", "state", "reason", "minute"), quarters)
         _gain(Breakdown, ("mailing", "dimension", "value", "state"), broken_down)
         Tally.objects.filter(id__in=[row[0] for row in taken]).delete()
     return len(taken)
+
+
+def quarter(moment: datetime) -> datetime:
+    """The beginning of its quarter of an hour."""
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
 
 
 def _parts(text: str) -> Iterator[tuple[str, str, int]]:
@@ -203,6 +211,37 @@ def grown_since(moment: datetime, mailing_ids: Iterable[int] | QuerySet[Mailing,
     for mailing_id, state, number in folded.union(fresh, all=True):
         grown.setdefault(mailing_id, dict.fromkeys(State, 0))[State(state)] += number
     return grown
+
+
+def grown_by_quarter(since: datetime, until: datetime) -> dict[datetime, Counts]:
+    """By how many the messages of all mailings that are not deleted grew in each state, by quarters of an hour.
+
+    Both bounds are beginnings of a quarter.
+    """
+    columns = ("minute", "state")
+    found: dict[datetime, Counts] = {}
+    for moment, state, number in _in_time(since, until, columns):
+        found.setdefault(quarter(moment), dict.fromkeys(State, 0))[State(state)] += number
+    return found
+
+
+def grown_by_reason(since: datetime, until: datetime) -> dict[int, Counter[tuple[State, Reason]]]:
+    """By how many the messages of each mailing that is not deleted grew in each state for each reason.
+
+    Both bounds are beginnings of a quarter of an hour. A mailing in which nothing happened is not there.
+    """
+    found: dict[int, Counter[tuple[State, Reason]]] = {}
+    for mailing_id, state, reason, number in _in_time(since, until, ("mailing", "state", "reason")):
+        found.setdefault(mailing_id, Counter())[State(state), Reason(reason)] += number
+    return found
+
+
+def _in_time(since: datetime, until: datetime, columns: Sequence[str]) -> QuerySet[Quarter, tuple[Any, ...]]:
+    """Sums by these columns over [since, until), as of one instant."""
+    wanted = Q(minute__gte=since, minute__lt=until, mailing__deleted_at=None)
+    folded = Quarter.objects.filter(wanted).order_by().values_list(*columns).annotate(total=_sum("number"))
+    fresh = Tally.objects.filter(wanted).order_by().values_list(*columns).annotate(total=_sum("delta"))
+    return folded.union(fresh, all=True)
 
 
 @dataclass(frozen=True, slots=True)

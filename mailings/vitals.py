@@ -4,12 +4,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import TruncMinute
 
 from mailings.gateway import Cause
 from mailings.models import Pulse
 
 LOOKED_BACK = timedelta(minutes=5)
+AS_AGREED = (Cause.ACCEPTED, Cause.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,37 @@ class Vitals:
     p99_ms: int | None
 
     @property
+    def good(self) -> int:
+        """Those that were answered as agreed, with a yes or a no."""
+        return sum(answer.number for answer in self.answers if answer.cause in AS_AGREED)
+
+    @property
     def per_second(self) -> float:
         return self.requests / LOOKED_BACK.total_seconds()
 
 
 def take(now: datetime) -> Vitals:
     """What was noted in the five minutes before `now`."""
-    rows = Pulse.objects.filter(moment__gt=now - LOOKED_BACK, moment__lte=now).order_by()
+    return _summed(Pulse.objects.filter(moment__gt=now - LOOKED_BACK, moment__lte=now))
+
+
+def between(since: datetime, until: datetime) -> Vitals:
+    """What was noted in [since, until), to the minute, as far as `pace` keeps it."""
+    return _summed(Pulse.objects.filter(moment__gte=since, moment__lt=until))
+
+
+def bad_minutes(since: datetime, until: datetime) -> int:
+    """In how many minutes of [since, until) most of the requests were in trouble."""
+    rows = Pulse.objects.filter(moment__gte=since, moment__lt=until, is_trouble__isnull=False)
+    per_minute = rows.annotate(minute=TruncMinute("moment")).order_by().values_list("minute", "is_trouble")
+    well, troubled = Counter[datetime](), Counter[datetime]()
+    for minute, is_trouble, number in per_minute.annotate(Sum("number")):
+        (troubled if is_trouble else well)[minute] += number
+    return sum(number > well[minute] for minute, number in troubled.items())
+
+
+def _summed(rows: QuerySet[Pulse]) -> Vitals:
+    rows = rows.order_by()
     counted = rows.values_list("cause", "http_status", "latency_ms").annotate(Sum("number"))
     ends: Counter[tuple[str, int | None]] = Counter()
     latencies: Counter[int] = Counter()

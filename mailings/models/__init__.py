@@ -1,6 +1,6 @@
 """The facts of mailings and messages, their constraints, and the states each may be in."""
 
-from mailings.models.counts import Breakdown, Dimension, Minute, Standing, Tally
+from mailings.models.counts import Breakdown, Dimension, Minute, Quarter, Standing, Tally
 from mailings.models.errand import Errand
 from mailings.models.gateway import FLOW_SENTENCES, FlowChoice, Gateway, Pulse
 from mailings.models.mailing import (
@@ -13,10 +13,12 @@ from mailings.models.mailing import (
     PauseReason,
 )
 from mailings.models.message import STATE_SENTENCES, Attempt, Message, MessageReason, MessageState
+from mailings.models.report import LETTER_SENTENCES, Letter, LetterState, Occasion, Report, Subscription
 from mailings.models.work import Lease, Worker
 
 __all__ = [
     "FLOW_SENTENCES",
+    "LETTER_SENTENCES",
     "STATE_SENTENCES",
     "TEXT_LENGTH",
     "Attempt",
@@ -26,6 +28,8 @@ __all__ = [
     "FlowChoice",
     "Gateway",
     "Lease",
+    "Letter",
+    "LetterState",
     "Mailing",
     "MailingQuerySet",
     "MailingState",
@@ -34,10 +38,14 @@ __all__ = [
     "MessageReason",
     "MessageState",
     "Minute",
+    "Occasion",
     "OnUnknownChoice",
     "PauseReason",
     "Pulse",
+    "Quarter",
+    "Report",
     "Standing",
+    "Subscription",
     "Tally",
     "Worker",
 ]

@@ -19,8 +19,8 @@ class Tally(models.Model):
     """A change of how many messages of a mailing are in a state for a reason, in the minute it happened.
 
     Written in the transaction of each transition, one row per state, reason and batch, so that no row is hot.
-    Every few seconds what has been written is folded: added to `Standing`, `Minute` and `Breakdown`, and deleted.
-    Sums and tally rows together are the number of the messages, at every instant.
+    Every few seconds what has been written is folded: added to `Standing`, `Minute`, `Quarter` and `Breakdown`,
+    and deleted. Sums and tally rows together are the number of the messages, at every instant.
 
     `parts` is JSON: the delta of each value of each dimension, `{"tag": {"vip": -3}, …}`. A client who moves is a
     delta of 0 with parts.
@@ -74,6 +74,32 @@ class Minute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number:+d} {self.state}"
+
+
+class Quarter(models.Model):
+    """By how many the messages of a mailing in a state for a reason grew in a quarter of an hour, but for what is
+    not folded yet.
+
+    Every time zone's day begins with a quarter of an hour: days are sums of these, whichever zone they are of.
+    """
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="+", db_index=False)
+    state = models.CharField(max_length=10)
+    reason = models.CharField(max_length=20)
+    minute = models.DateTimeField()  # its first
+    number = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="quarter_once", fields=["mailing", "state", "reason", "minute"])
+        ]
+        indexes = [
+            # what happened in these days?
+            models.Index(name="quarter_by_time", fields=["minute"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number:+d} {self.state} ({self.reason})"
 
 
 class Breakdown(models.Model):

@@ -41,6 +41,7 @@ def test_the_secrets_of_the_example_come_from_files(tmp_path: Path) -> None:
     assert read["SECRET_KEY"] == SECRETS["secret_key"]
     assert read["OIDC_CLIENT_SECRET"] == SECRETS["oidc_client_secret"]
     assert read["GATEWAY_TOKEN"] == SECRETS["gateway_token"]
+    assert read["MAIL_SERVER"].password == "a@b"
     assert read["DATABASES"]["default"]["NAME"].endswith("nothing.sqlite3")
     written = (ROOT / "config" / "settings.py").read_text()
     assert set(re.findall(r'secret\("([A-Z_]+)"', written)) == {

@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 from accounts.journal import SERVICE
 from clients import operations as directory
-from mailings import clock, queries, queue, tally
+from mailings import clock, operations, queries, queue, tally
 from mailings.models import Breakdown, Mailing, Message, Minute, Standing, Tally
 from mailings.policy import Reason, State, Verdict
 from mailings.queries import MessageFilter
@@ -44,6 +44,25 @@ def test_what_was_sent_is_told_by_the_minute() -> None:
     assert tally.per_minute(mailing.pk, State.SENT) == [(NOON, 3), (NOON + timedelta(minutes=1), 3)]
 
 
+def test_what_happened_is_told_by_the_quarter_of_an_hour_and_by_reason() -> None:
+    mailing, deleted = make_running_mailing(clients=6), make_running_mailing()
+    for minutes, number in ((0, 1), (14, 2), (15, 3)):
+        send(mailing, number, now=NOON + timedelta(minutes=minutes))
+    send(deleted, 3, now=NOON)
+    operations.delete(SERVICE, deleted.pk)
+
+    by_quarter = tally.grown_by_quarter(NOON, NOON + timedelta(minutes=30))
+    by_reason = tally.grown_by_reason(NOON, NOON + timedelta(minutes=15))
+
+    assert {at: counts[State.SENT] for at, counts in by_quarter.items()} == {
+        NOON: 3,
+        NOON + timedelta(minutes=15): 3,
+    }
+    assert by_reason.keys() == {mailing.pk}
+    assert by_reason[mailing.pk][State.SENT, Reason.ACCEPTED] == 3
+    assert tally.grown_by_reason(NOON - timedelta(minutes=15), NOON) == {}
+
+
 def told(mailing: Mailing) -> tuple[object, ...]:
     """Everything that is read of a mailing's counts."""
     return (
@@ -51,6 +70,8 @@ def told(mailing: Mailing) -> tuple[object, ...]:
         tally.counts([mailing.pk]),
         tally.per_minute(mailing.pk, State.SENT),
         tally.grown_since(NOON, [mailing.pk]),
+        tally.grown_by_quarter(NOON, NOON + timedelta(days=1)),
+        tally.grown_by_reason(NOON, NOON + timedelta(days=1)),
         tally.mailings_with(State.SENT),
         queries.overall(),
     )

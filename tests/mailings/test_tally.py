@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
 from mailings import clock, leases, queries, queue, tally
-from mailings.models import Breakdown, Mailing, Message, Minute, Standing, Tally
+from mailings.models import Breakdown, Mailing, Message, Minute, Quarter, Standing, Tally
 from mailings.policy import Reason, State, Verdict
 from mailings.tally import Difference
 from mailings.worker import Clock
@@ -61,7 +61,7 @@ def test_a_fold_that_is_killed_at_any_statement_has_folded_nothing() -> None:
     mailing = make_history()
     before, rows = queries.statistics(mailing.pk), Tally.objects.count()
 
-    for survived in range(5):  # looking, three sums, clearing away
+    for survived in range(6):  # looking, four sums, clearing away
         with connection.execute_wrapper(Killer(survived)), pytest.raises(OperationalError):
             tally.fold()
 
@@ -69,7 +69,7 @@ def test_a_fold_that_is_killed_at_any_statement_has_folded_nothing() -> None:
         assert not Standing.objects.exists()
         assert tally.differences() == []
 
-    with connection.execute_wrapper(Killer(5)):
+    with connection.execute_wrapper(Killer(6)):
         assert tally.fold() == rows
     assert queries.statistics(mailing.pk) == before
 
@@ -115,3 +115,19 @@ def test_counts_of_before_are_folded_by_the_migration_and_back() -> None:
     }
     assert Standing.objects.exists()
     assert Breakdown.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_sums_by_quarter_begin_with_what_was_known_by_the_minute() -> None:
+    migration = import_module("mailings.migrations.0010_sums_by_quarter")
+    make_history()
+    while tally.fold():
+        pass
+    by_state = Quarter.objects.order_by("state", "minute").values_list("state", "minute").annotate(Sum("number"))
+    before = [row for row in by_state if row[2]]
+    Quarter.objects.all().delete()
+
+    with connection.cursor() as cursor:
+        cursor.execute(migration.SUM_UP.format(quarter=migration.QUARTERS[connection.vendor]))
+
+    assert [row for row in by_state.all() if row[2]] == before

@@ -14,7 +14,7 @@ from clients import operations as directory
 from clients.models import Client
 from mailings import audience, clock, operations, policy, queue
 from mailings.gateway import Cause, Kind, Outcome
-from mailings.models import Attempt, Mailing, Message, Minute, Tally
+from mailings.models import Attempt, Mailing, Message, Minute, Quarter, Tally
 from mailings.plans import Plan
 
 # (zone, a city in it, how many of a hundred clients live there)
@@ -189,5 +189,5 @@ def _go_back(mailing: Mailing, by: timedelta) -> None:
     messages = Message.objects.filter(mailing=mailing)
     messages.update(created_at=F("created_at") - by, due_at=F("due_at") - by, sent_at=F("sent_at") - by)
     Attempt.objects.filter(message__mailing=mailing).update(started_at=F("started_at") - by)
-    for counted in (Tally, Minute):
+    for counted in (Tally, Minute, Quarter):
         counted.objects.filter(mailing=mailing).update(minute=F("minute") - by)
