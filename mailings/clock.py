@@ -46,6 +46,11 @@ def instant(unix_s: float) -> datetime:
     return datetime.fromtimestamp(unix_s, UTC) + _Offset.ahead
 
 
+def ahead_s() -> float:
+    """How far the database's clock is ahead of this process's."""
+    return _Offset.current().total_seconds()
+
+
 def forget() -> None:
     """Measure anew at the next call: for tests that move the clock."""
     _Offset.measured_at, _Offset.pretended = None, False

@@ -247,9 +247,13 @@ class _Run:
         held, well = self._held(begun), policy.is_well(recent)
         settlements = [self._settlement(delivery, held, now, gateway_well=well) for delivery in begun]
         with transaction.atomic():
-            settled = queue.settle(settlements, now=now)
+            ours = queue.settle_ours(settlements, now=now)
+            if len(ours) < len(settlements):
+                known = set(map(id, ours))
+                late = (id(settlement) not in known for settlement in settlements)
+                answers = [replace(answer, is_late=one) for answer, one in zip(answers, late, strict=True)]
             self._pace.note(answers, now)
-        self.settled += settled
+        self.settled += len(ours)
         self._recent = recent
         return answers, {self._jobs[d.request].mailing_id for d in begun if d.outcome.kind is Kind.REFUSED}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from accounts.journal import SERVICE, Actor, record
 from accounts.refusals import Refused
 from config.logs import logger
-from mailings import bell, breaker, clock
+from mailings import bell, breaker, clock, totals
 from mailings.breaker import Condition, Evidence, Flow, News
 from mailings.gateway import EXCERPT_LENGTH, LATE_S, Cause, Kind, Outcome
 from mailings.models import Gateway, Pulse
@@ -68,13 +69,27 @@ NOTHING = Grant(0)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one request: when it began (an instant of the database's clock) and how long it took."""
+    """What came of one request: when it began (an instant of the database's clock) and how long it took.
+
+    `is_late`: its message was somebody else's by then.
+    """
 
     outcome: Outcome
     began_at: datetime
     duration_s: float
     is_probe: bool = False
     mailing_id: int = 0
+    is_late: bool = False
+
+
+class End(NamedTuple):
+    """What is the same of requests that are counted together: as `Pulse` keeps it."""
+
+    cause: str
+    http_status: int | None
+    latency_ms: int
+    is_late: bool
+    is_trouble: bool | None
 
 
 class Pace:
@@ -106,8 +121,12 @@ class Pace:
             is_decided = answer.outcome.kind in (Kind.SENT, Kind.REFUSED)
             self._decided[answer.mailing_id].append((now, is_decided))
         well = self._well(now)
-        counted = Counter((*_bucket(answer), self._speaks(answer, well)) for answer in answers)
-        Pulse.objects.bulk_create(_pulses(counted, now))
+        number, took_ms = Counter[End](), Counter[End]()
+        for answer in answers:
+            end = End(*_bucket(answer), answer.is_late, self._speaks(answer, well))
+            number[end] += 1
+            took_ms[end] += round(answer.duration_s * 1000)
+        Pulse.objects.bulk_create(_pulses(number, took_ms, now))
 
     def _well(self, now: datetime) -> set[int]:
         """The mailings that the gateway decided on most of whose messages lately."""
@@ -213,15 +232,14 @@ def _pass_time(row: Gateway, now: datetime) -> Gateway:
 
 
 def squash(now: datetime) -> int:
-    """Sums up what was counted in minutes that are over, and forgets what is older than `KEPT`.
-
-    Returns the rows saved.
+    """Sums up what was counted in minutes that are over, and forgets what is older than `KEPT`: all of it is in
+    the totals by then. Returns the rows saved.
     """
-    Pulse.objects.filter(moment__lt=now - KEPT).delete()
     before = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
     saved = 0
     while (first := Pulse.objects.filter(is_sum=False, moment__lt=before).order_by("moment").first()) is not None:
         saved += _squash_minute(first.moment.replace(second=0, microsecond=0))
+    Pulse.objects.filter(moment__lt=now - KEPT).delete()
     return saved
 
 
@@ -232,28 +250,23 @@ def _squash_minute(minute: datetime) -> int:
             .filter(is_sum=False, moment__gte=minute, moment__lt=minute + timedelta(minutes=1))
             .order_by("id")
         )
-        sums: Counter[tuple[str, int | None, int, bool | None]] = Counter()
+        number, took_ms = Counter[End](), Counter[End]()
         for row in rows:
-            sums[row.cause, row.http_status, row.latency_ms, row.is_trouble] += row.number
+            end = End(row.cause, row.http_status, row.latency_ms, row.is_late, row.is_trouble)
+            number[end] += row.number
+            took_ms[end] += row.took_ms
         Pulse.objects.filter(id__in=[row.id for row in rows]).delete()
-        Pulse.objects.bulk_create(_pulses(sums, minute, is_sum=True))
+        sums = _pulses(number, took_ms, minute, is_sum=True)
+        totals.add(Pulse.objects.bulk_create(sums))
     return len(rows) - len(sums)
 
 
 def _pulses(
-    counted: Mapping[tuple[str, int | None, int, bool | None], int], moment: datetime, *, is_sum: bool = False
+    number: Mapping[End, int], took_ms: Mapping[End, int], moment: datetime, *, is_sum: bool = False
 ) -> list[Pulse]:
     return [
-        Pulse(
-            moment=moment,
-            cause=cause,
-            http_status=status,
-            latency_ms=latency_ms,
-            is_trouble=is_trouble,
-            number=number,
-            is_sum=is_sum,
-        )
-        for (cause, status, latency_ms, is_trouble), number in counted.items()
+        Pulse(moment=moment, number=number[end], took_ms=took_ms[end], is_sum=is_sum, **end._asdict())
+        for end in number
     ]
 
 

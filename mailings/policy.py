@@ -80,6 +80,23 @@ STATE_OF = {
 # who is not known to have got it, though a failed one may have had an attempt without a clear answer
 NOT_SENT = (State.FAILED, State.EXPIRED, State.CANCELLED)
 
+# what each observation means
+KIND_OF = {
+    Cause.ACCEPTED: Kind.SENT,
+    Cause.NO_CONNECTION: Kind.NOT_SENT,
+    Cause.NOT_BEGUN: Kind.NOT_SENT,
+    Cause.THROTTLED: Kind.NOT_SENT,
+    Cause.UNAUTHORISED: Kind.NOT_SENT,
+    Cause.REFUSED: Kind.REFUSED,
+    Cause.NO_ANSWER: Kind.UNKNOWN,
+    Cause.CONNECTION_LOST: Kind.UNKNOWN,
+    Cause.SERVER_ERROR: Kind.UNKNOWN,
+    Cause.OFF_CONTRACT: Kind.UNKNOWN,
+    Cause.REDIRECT: Kind.UNKNOWN,
+    Cause.WORKER_LOST: Kind.UNKNOWN,
+    Cause.BUG: Kind.UNKNOWN,
+}
+
 
 class OnUnknown(StrEnum):
     RESEND = "resend"

@@ -183,12 +183,8 @@ class Clock:
         if time.monotonic() - self._seen_at < SEEN_EVERY_S:
             return
         now = clock.now()
-        host = socket.gethostname()
-        Worker.objects.update_or_create(
-            pk=self.id,
-            defaults={"seen_at": now, "host": host},
-            create_defaults={"seen_at": now, "host": host, "started_at": now},
-        )
+        seen = {"seen_at": now, "host": socket.gethostname(), "clock_ahead_s": clock.ahead_s()}
+        Worker.objects.update_or_create(pk=self.id, defaults=seen, create_defaults={**seen, "started_at": now})
         self._seen_at = time.monotonic()
 
     def _start(self) -> None:

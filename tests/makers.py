@@ -10,10 +10,10 @@ from clients import operations as directory
 from clients.models import Client
 from mailings import audience, clock, operations, pace, queue
 from mailings.breaker import Flow
-from mailings.gateway import Cause, Kind, Outcome
+from mailings.gateway import Cause, Outcome
 from mailings.models import Gateway, Mailing
 from mailings.plans import Plan
-from mailings.policy import Job, Verdict
+from mailings.policy import KIND_OF, Job, Verdict
 from mailings.queue import Settlement
 
 LEASE_S = 30.0
@@ -80,23 +80,6 @@ def make_settlements(jobs: Sequence[Job], verdict: Verdict, outcome: Outcome | N
         )
         for job in jobs
     ]
-
-
-KIND_OF = {
-    Cause.ACCEPTED: Kind.SENT,
-    Cause.NO_CONNECTION: Kind.NOT_SENT,
-    Cause.NOT_BEGUN: Kind.NOT_SENT,
-    Cause.THROTTLED: Kind.NOT_SENT,
-    Cause.UNAUTHORISED: Kind.NOT_SENT,
-    Cause.REFUSED: Kind.REFUSED,
-    Cause.NO_ANSWER: Kind.UNKNOWN,
-    Cause.CONNECTION_LOST: Kind.UNKNOWN,
-    Cause.SERVER_ERROR: Kind.UNKNOWN,
-    Cause.OFF_CONTRACT: Kind.UNKNOWN,
-    Cause.REDIRECT: Kind.UNKNOWN,
-    Cause.WORKER_LOST: Kind.UNKNOWN,
-    Cause.BUG: Kind.UNKNOWN,
-}
 
 
 def put_gateway(flow: Flow, *, until_s: float | None = None, level: float = 0.0) -> datetime:

@@ -2,7 +2,7 @@
 
 from mailings.models.counts import Breakdown, Dimension, Minute, Quarter, Standing, Tally
 from mailings.models.errand import Errand
-from mailings.models.gateway import FLOW_SENTENCES, FlowChoice, Gateway, Pulse
+from mailings.models.gateway import FLOW_SENTENCES, FlowChoice, Gateway, Pulse, RequestTotal
 from mailings.models.mailing import (
     TEXT_LENGTH,
     Mailing,
@@ -44,6 +44,7 @@ __all__ = [
     "Pulse",
     "Quarter",
     "Report",
+    "RequestTotal",
     "Standing",
     "Subscription",
     "Tally",

@@ -64,7 +64,9 @@ class Pulse(models.Model):
     """How many requests came to the same end, counted when their outcomes were written; appended, never changed.
 
     `latency_ms` is the upper bound of the bucket, `is_trouble` whether they speak against the gateway
-    (null: they say nothing). A chore sums them up per minute: `is_sum`, and `moment` is the minute's beginning.
+    (null: they say nothing). `took_ms` is the time that they took together. `is_late`: somebody else had settled
+    their messages by then, as a worker's that was lost, so that the ledger does not know these answers.
+    A chore sums them up per minute: `is_sum`, and `moment` is the minute's beginning.
     """
 
     moment = models.DateTimeField()
@@ -73,6 +75,9 @@ class Pulse(models.Model):
     latency_ms = models.IntegerField()
     is_trouble = models.BooleanField(null=True)
     number = models.IntegerField()
+    # with defaults in the database too: workers of the release before go on counting during an upgrade
+    took_ms = models.BigIntegerField(default=0, db_default=0)
+    is_late = models.BooleanField(default=False, db_default=False)
     is_sum = models.BooleanField(default=False)
 
     class Meta:
@@ -81,6 +86,28 @@ class Pulse(models.Model):
             models.Index(name="pulse_by_moment", fields=["moment"]),
             # what is to be summed up?
             models.Index(name="pulse_to_sum", fields=["moment"], condition=Q(is_sum=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cause} {self.number}"
+
+
+class RequestTotal(models.Model):
+    """How many requests ever came to the same end, but for what is not summed up yet: of pulses that are no sums.
+
+    Outlives the pulses, which are forgotten. Each is an attempt of the ledger: late answers are left out, and the
+    requests of lost workers are here, with a `latency_ms` of 0. `http_status` is 0 when no answer came.
+    """
+
+    cause = models.CharField(max_length=20)
+    http_status = models.SmallIntegerField(default=0)
+    latency_ms = models.IntegerField()
+    number = models.BigIntegerField(default=0)
+    took_ms = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="request_total_once", fields=["cause", "http_status", "latency_ms"])
         ]
 
     def __str__(self) -> str:

@@ -34,12 +34,16 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
 
 
 class Worker(models.Model):
-    """A background worker that is alive: its clock renews `seen_at` every few seconds."""
+    """A background worker that is alive: its clock renews `seen_at` every few seconds.
+
+    `clock_ahead_s`: how far the database's clock is ahead of its machine's.
+    """
 
     id = models.CharField(max_length=32, primary_key=True)
     host = models.CharField(max_length=253)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+    clock_ahead_s = models.FloatField(default=0, db_default=0)
 
     objects = WorkerQuerySet.as_manager()
 

@@ -7,7 +7,7 @@ into the tally. A row in `sending` belongs to the claim whose token it carries, 
 from mailings.queue.claims import claim, due_exists, new_token, running
 from mailings.queue.closing import close, forget_clients, stop_clients
 from mailings.queue.deciding import decide, last_to_decide, step
-from mailings.queue.outcomes import Settlement, recover, release, settle, undo
+from mailings.queue.outcomes import Settlement, recover, release, settle, settle_ours, undo
 from mailings.queue.transitions import OPEN, STEP, add_zones, move_zones
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "release",
     "running",
     "settle",
+    "settle_ours",
     "step",
     "stop_clients",
     "undo",

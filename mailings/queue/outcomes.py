@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
-from mailings import policy, tally
+from mailings import policy, tally, totals
 from mailings.gateway import EXCERPT_LENGTH, Cause, Kind, Outcome
 from mailings.models import Attempt, Message
 from mailings.policy import Job, OnUnknown, Reason, State, Verdict
@@ -31,14 +31,19 @@ def settle(settlements: Sequence[Settlement], *, now: datetime) -> int:
     Only rows that are still `sending` under the job's own token move; for the others somebody has decided
     already, and a late answer changes nothing.
     """
+    return len(settle_ours(settlements, now=now))
+
+
+def settle_ours(settlements: Sequence[Settlement], *, now: datetime) -> list[Settlement]:
+    """As `settle`; returns those that moved."""
     if not settlements:
-        return 0
+        return []
     with transaction.atomic():
         held = _held([settlement.job for settlement in settlements])
         ours = [settlement for settlement in settlements if (settlement.job.id, settlement.job.token) in held]
         _write(ours, now)
         Attempt.objects.bulk_create(_attempt(settlement) for settlement in ours)
-    return len(ours)
+    return ours
 
 
 def _held(jobs: Iterable[Job]) -> set[tuple[int, int | None]]:
@@ -168,7 +173,9 @@ def recover(*, now: datetime, lease_s: float, chance: Callable[[], float]) -> in
             )
             for job in map(_job_of, rows)
         ]
-        return settle(settlements, now=now)
+        settled = settle(settlements, now=now)
+        totals.add_lost(settled)
+        return settled
 
 
 def _job_of(message: Message) -> Job:

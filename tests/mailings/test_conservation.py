@@ -23,9 +23,9 @@ from mailings import audience, clock, operations, policy, queries, queue, tally,
 from mailings.gateway import Cause
 from mailings.models import Attempt, Mailing, MailingState, Message
 from mailings.operations import NoMatches
-from mailings.policy import Decision, Job, State
+from mailings.policy import KIND_OF, Decision, Job, State
 from mailings.queue import Settlement
-from tests.makers import KIND_OF, LEASE_S, make_client, make_mailing, make_outcome, make_running_mailing
+from tests.makers import LEASE_S, make_client, make_mailing, make_outcome, make_running_mailing
 
 ZONES = ["UTC", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu"]
 WINDOWS: list[dict[str, Any]] = [

@@ -14,10 +14,10 @@ from mailings import clock, dispatch, pace, policy, tally
 from mailings.breaker import Flow
 from mailings.gateway import EXCERPT_LENGTH, RETRY_AFTER_CAP_S, Cause, Kind
 from mailings.models import Attempt, Mailing, Message
-from mailings.policy import OnUnknown, Reason, State
+from mailings.policy import KIND_OF, OnUnknown, Reason, State
 from tests.gateway_process import GatewayProcess
 from tests.mailings.test_gateway_line import hanging_up, not_taking
-from tests.makers import KIND_OF, make_clients, make_running_mailing
+from tests.makers import make_clients, make_running_mailing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mailings.gateway import Cause, Kind
 from mailings.policy import (
+    KIND_OF,
     RETRY_CAP_S,
     STRIKES,
     Job,
@@ -22,7 +23,7 @@ from mailings.policy import (
     shares,
     verdict,
 )
-from tests.makers import KIND_OF, make_outcome
+from tests.makers import make_outcome
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 JOB = Job(
