@@ -263,6 +263,8 @@ SIMULATOR_URL, SIMULATOR_TOKEN = "http://127.0.0.1:8025", "simulator"
 GATEWAY_URL = env.str("GATEWAY_URL", default=SIMULATOR_URL).rstrip("/")
 if not GATEWAY_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured("GATEWAY_URL must begin with http:// or https://")
+# nobody's phone is behind these; docker-compose.yml calls the simulator by its name
+GATEWAY_IS_SIMULATOR = urlsplit(GATEWAY_URL).hostname in ("127.0.0.1", "localhost", "::1", "simulator")
 GATEWAY_TOKEN = secret("GATEWAY_TOKEN", SIMULATOR_TOKEN)
 GATEWAY_TIMEOUT = positive("GATEWAY_TIMEOUT", 10)
 GATEWAY_CONCURRENCY = int(positive("GATEWAY_CONCURRENCY", 100))
@@ -350,7 +352,7 @@ if MAIL_SERVER and not mail.is_address(EMAIL_FROM):
 # Files ---------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(VAR_DIR / "static"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

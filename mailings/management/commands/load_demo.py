@@ -84,16 +84,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--clients", type=int, default=5_000, help="how many clients (default 5000)")
+        parser.add_argument("--once", action="store_true", help="nothing when the demo has been loaded")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        host = urlsplit(settings.GATEWAY_URL).hostname
-        if host not in ("127.0.0.1", "localhost", "::1", "simulator"):
+        if not settings.GATEWAY_IS_SIMULATOR:
+            host = urlsplit(settings.GATEWAY_URL).hostname
             raise CommandError(f"The demo would write to real phones through {host}: use the gateway simulator")
         if not 1 <= options["clients"] <= 10_000_000:
             raise CommandError("--clients must be between 1 and 10,000,000")
+        is_loaded = Mailing.objects.filter(name=FIRST).exists()
         chance = random.Random(20)
-        self._clients(options["clients"], chance)
-        if Mailing.objects.filter(name=FIRST).exists():
+        if not (is_loaded and options["once"]):
+            self._clients(options["clients"], chance)
+        if is_loaded:
             self.stdout.write("mailings: there already")
         else:
             self._mailings(clock.now(), chance)
