@@ -295,6 +295,12 @@ Q_CLUSTER = {
 
 HEARTBEAT = BASE_DIR / env.str("HEARTBEAT", default=str(VAR_DIR / "heartbeat"))
 
+# How long what is old is kept: days, 0 is for ever -------------------------------------------------
+KEEP_ATTEMPTS_DAYS = positive("KEEP_ATTEMPTS_DAYS", 180, zero=True)
+KEEP_MESSAGES_DAYS = positive("KEEP_MESSAGES_DAYS", 0, zero=True)
+KEEP_DELETED_DAYS = positive("KEEP_DELETED_DAYS", 30, zero=True)
+KEEP_TASKS_DAYS = positive("KEEP_TASKS_DAYS", 14)
+
 # People --------------------------------------------------------------------------------------------
 OIDC_ISSUER, _provider = issuer("OIDC_ISSUER")
 OIDC = bool(OIDC_ISSUER)  # without a provider people sign in with a local password: a try-out

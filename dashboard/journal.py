@@ -18,7 +18,7 @@ from accounts.models import JournalEntry
 from accounts.queries import JournalFilter
 from accounts.roles import Role
 from dashboard.forms import ConsoleForm
-from mailings.models import MailingState, PauseReason
+from mailings.models import MailingState, Matter, PauseReason
 from mailings.models.gateway import FlowChoice
 from mailings.models.mailing import OnUnknownChoice
 from mailings.policy import Decision
@@ -50,6 +50,7 @@ VERBS = {
     "sign_in": pgettext_lazy("journal", "signed in"),
     "sign_in_refused": pgettext_lazy("journal", "was not let in"),
     "sign_out": pgettext_lazy("journal", "signed out"),
+    "forget": pgettext_lazy("journal", "forgot what was old"),
     "export": pgettext_lazy("journal", "exported"),
 }
 THINGS = {
@@ -97,6 +98,8 @@ NAMES = {
     "source": pgettext_lazy("journal", "from"),
     "decision": pgettext_lazy("journal", "decision"),
     "messages": pgettext_lazy("journal", "messages"),
+    "what": pgettext_lazy("journal", "what"),
+    "attempts": pgettext_lazy("journal", "attempts"),
     "ended": pgettext_lazy("journal", "ended"),
     "by": pgettext_lazy("journal", "let in by"),
     "refused": pgettext_lazy("journal", "of these refused"),
@@ -111,12 +114,18 @@ DECISIONS = {
     Decision.FAILED.value: pgettext_lazy("journal", "count them as failed"),
     Decision.RETRY.value: pgettext_lazy("journal", "try them again"),
 }
+MATTERS = {
+    Matter.ATTEMPTS.value: pgettext_lazy("journal", "its attempts"),
+    Matter.MESSAGES.value: pgettext_lazy("journal", "its messages"),
+    Matter.MAILING.value: pgettext_lazy("journal", "all of it"),
+}
 VALUES: dict[str, dict[str, Any]] = {  # labels are lazy texts
     "state": dict([*MailingState.choices, *FlowChoice.choices]),
     "role": dict(Role.choices),
     "on_unknown": dict(OnUnknownChoice.choices),
     "reason": dict(PauseReason.choices),
     "decision": DECISIONS,
+    "what": MATTERS,
 }
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}\+00:00")
 PAGES = {"client": "client", "mailing": "mailing", "user": "person"}

@@ -62,8 +62,9 @@ class Row:
 
     @property
     def rest(self) -> int:
-        """How many did not get it and can be written to by a duplicate; 0 while it is not over."""
-        if self.mailing.state not in OVER or self.mailing.closing:
+        """How many did not get it and can be written to by a duplicate; 0 while it is not over, and when who that
+        was is forgotten."""
+        if self.mailing.state not in OVER or self.mailing.closing or self.mailing.messages_forgotten_at:
             return 0
         return sum(self.progress.by_state[state] for state in NOT_SENT)
 

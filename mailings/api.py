@@ -33,6 +33,7 @@ from mailings.schemas_out import (
     MessageOut,
     MessagePage,
     OverallOut,
+    RecipientPage,
     StatisticsOut,
 )
 
@@ -201,7 +202,8 @@ def duplicate_mailing(request: ApiRequest, mailing_id: Id, body: Duplicate = WHO
 
     With `"only": "not_sent"` it is for exactly those clients whose message was not sent: failed, expired or
     cancelled; not unknown, which may have been sent. Who was deleted or opted out since is left out when it
-    starts. The body may be left out. 409 while the mailing is not over, and when everybody got it.
+    starts. The body may be left out. 409 while the mailing is not over, when everybody got it, and when its
+    messages are forgotten.
     """
     only_not_sent = body.only is not None
     return Status(201, one(operations.duplicate(request.auth, mailing_id, only_not_sent=only_not_sent)))
@@ -259,15 +261,16 @@ def read_message(request: ApiRequest, message_id: Id) -> MessageDetail:
 
 @router.get(
     "/mailings/{mailing_id}/messages",
-    response=answers(200, MessagePage, 404, write=False),
+    response=answers(200, RecipientPage, 404, write=False),
     summary="List the messages of a mailing",
     tags=MESSAGES,
 )
-def list_messages_of_mailing(request: ApiRequest, mailing_id: Id, narrow: Query[RecipientQuery]) -> MessagePage:
-    """Newest first."""
+def list_messages_of_mailing(request: ApiRequest, mailing_id: Id, narrow: Query[RecipientQuery]) -> RecipientPage:
+    """Newest first. Of a mailing that was over long ago they may be forgotten; the statistics stay."""
     mailing = queries.mailing(mailing_id)
     wanted = MessageFilter(mailing_id=mailing.pk, state=narrow.state or "", reason=narrow.reason or "")
-    return _page(wanted, narrow)
+    page = _page(wanted, narrow)
+    return RecipientPage(items=page.items, next=page.next, messages_forgotten_at=mailing.messages_forgotten_at)
 
 
 @router.get(

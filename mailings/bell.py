@@ -42,6 +42,11 @@ def check(now: datetime) -> int:
     return _ring("check", "mailings.tasks.check_gateway", now)
 
 
+def forget(now: datetime) -> int:
+    """Rings for what is old to be forgotten."""
+    return _ring("forget", "mailings.tasks.forget", now)
+
+
 def _ring(name: str, task: str, now: datetime, *arguments: object, timeout_s: int | None = None) -> int:
     leases.ensure(name, now)
     free = Q(name=name, until__lte=now, rung_at__lte=now - RING_AGAIN)

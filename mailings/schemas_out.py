@@ -29,6 +29,8 @@ MAILING = PLAN | {
     "updated_at": "2026-03-01T06:00:00.250000Z",
     "started_at": "2026-03-01T06:00:00.250000Z",
     "finished_at": None,
+    "attempts_forgotten_at": None,
+    "messages_forgotten_at": None,
 }
 MESSAGE = {
     "id": 1001,
@@ -97,6 +99,12 @@ class MailingOut(BaseModel):
     updated_at: Shown
     started_at: Shown | None
     finished_at: Shown | None
+    attempts_forgotten_at: Shown | None = Field(
+        description="Since when its attempts are not kept any more, but for those of messages in doubt"
+    )
+    messages_forgotten_at: Shown | None = Field(
+        description="Since when its messages are not kept any more, but for those in doubt; its numbers stay"
+    )
 
     @classmethod
     def of(cls, mailing: Mailing, progress: Progress) -> "MailingOut":
@@ -168,6 +176,14 @@ class MessagePage(BaseModel):
 
     items: list[MessageOut]
     next: str | None = NEXT
+
+
+class RecipientPage(MessagePage):
+    """A piece of the messages of one mailing."""
+
+    messages_forgotten_at: Shown | None = Field(
+        description="Since when they are not kept any more: only those in doubt are listed then"
+    )
 
 
 class AttemptOut(BaseModel):

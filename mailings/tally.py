@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, Count, DateTimeField, F, Model, Q, QuerySet, Sum, Value
 from django.db.models.functions import Cast
 
-from mailings.models import Breakdown, Dimension, Mailing, Message, Minute, Quarter, Standing, Tally
+from mailings.models import Breakdown, Dimension, Forgotten, Mailing, Message, Minute, Quarter, Standing, Tally
 from mailings.policy import Reason, State, Traits
 
 # the columns of a message that are its traits, in this order
@@ -70,6 +70,18 @@ def add(changes: Changes, moment: datetime) -> None:
         )
         for (mailing_id, state, reason), delta, parts in changes.deltas()
     )
+
+
+def forget(mailing_id: int, gone: Iterable[tuple[str, ...]]) -> None:
+    """Tells of each of these messages that it was forgotten: its state, reason and traits.
+
+    Call it in the transaction that deletes them. The sums stay as they are.
+    """
+    rows: Counter[tuple[Any, ...]] = Counter()
+    for state, *values in gone:
+        for dimension, value in zip(("reason", *DIMENSIONS), values, strict=True):
+            rows[mailing_id, dimension, value, state] += 1
+    _gain(Forgotten, ("mailing", "dimension", "value", "state"), rows)
 
 
 # -- folding -------------------------------------------------------------------------------------------
@@ -294,7 +306,7 @@ class Difference:
 
 
 def differences() -> list[Difference]:
-    """Where the counts and a recount of the messages differ.
+    """Where the counts and a recount of the messages differ, those that were forgotten included.
 
     One statement, so that both are seen at the same instant: what moves meanwhile is no difference.
     """
@@ -320,6 +332,9 @@ def _both_sides() -> Iterable[tuple[Any, ...]]:
         )
         for name in ("reason", *DIMENSIONS)
     ]
+    gone = Forgotten.objects.order_by().values_list(
+        Value("messages"), "mailing", "state", "dimension", "value", "number", parts
+    )
     own = (Value("sums"), "mailing", "state")
     standing = Standing.objects.order_by().values_list(*own, Value("reason"), "reason", "number", parts)
     values = Breakdown.objects.order_by().values_list(*own, "dimension", "value", "number", parts)
@@ -327,4 +342,4 @@ def _both_sides() -> Iterable[tuple[Any, ...]]:
     fresh = Tally.objects.order_by().values_list(
         Value("fresh"), "mailing", "state", Value("reason"), "reason", "delta", "parts"
     )
-    return fresh.union(*recounts, standing, values, minutes, all=True)
+    return fresh.union(*recounts, gone, standing, values, minutes, all=True)

@@ -4,22 +4,25 @@ import ctypes
 import multiprocessing
 import secrets
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
-from django_q.models import Failure
+from django_q.models import Task
 
 from accounts import idempotency, visits
-from mailings import audience, bell, clock, gateway, leases, pace
+from mailings import audience, bell, clock, gateway, leases, operations, pace
 from mailings import dispatch as dispatching
 from mailings.models import Worker
 
 AUDIENCE_BUDGET_S = 20.0
 AUDIENCE_LEASE_S = 15.0
 WORKERS_KEPT = timedelta(minutes=1)
-FAILURES_KEPT = timedelta(days=14)
 CHORES_BUDGET_S = 20.0
+TASKS_STEP = 900
+FORGET_BUDGET_S, FORGET_LEASE_S = 20.0, 30.0
+# between two steps of forgetting: others who write go first
+FORGET_REST_S = 0.01
 
 
 class Flag:
@@ -84,11 +87,37 @@ def check_gateway() -> None:
 
 
 def chores() -> None:
-    """Sums up the gateway's answers; forgets lost workers, failed tasks, ended sign-ins and answers of the API."""
+    """Sums up the gateway's answers; forgets lost workers, old tasks, ended sign-ins and answers of the API."""
     now, until = clock.now(), time.monotonic() + CHORES_BUDGET_S
     pace.squash(now)
     Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
-    Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
     visits.forget(timezone.now())
     while idempotency.forget(timezone.now()) and time.monotonic() < until and not STOPPING.is_set():
         pass
+    while forget_tasks(timezone.now()) and time.monotonic() < until and not STOPPING.is_set():
+        pass
+
+
+def forget_tasks(now: datetime) -> int:
+    """Deletes the oldest of the tasks that ended too long ago, well or not, at most a step of them; how many."""
+    old = Task.objects.filter(stopped__lt=now - timedelta(days=settings.KEEP_TASKS_DAYS)).order_by("stopped", "id")
+    deleted: int = Task.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:TASKS_STEP])).delete()[0]
+    return deleted
+
+
+def forget() -> int:
+    """Forgets what is old of mailings, step by step, until nothing is left or the time budget is over; the steps.
+
+    Rests after each step for as long as it took, so that half of the time is left to others who write.
+    """
+    holder, until, steps = secrets.token_hex(8), time.monotonic() + FORGET_BUDGET_S, 0
+    while time.monotonic() < until and not STOPPING.is_set():
+        began = time.monotonic()
+        if not leases.take("forget", holder, clock.now(), FORGET_LEASE_S):
+            return steps
+        if not operations.forget_a_step(clock.now()):
+            break
+        steps += 1
+        time.sleep(max(FORGET_REST_S, time.monotonic() - began))
+    leases.let_go("forget", holder, clock.now())
+    return steps

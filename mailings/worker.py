@@ -36,6 +36,7 @@ from mailings.models import Lease, Mailing, Worker
 TICK_S = 0.5
 SEEN_EVERY_S = 2.0
 FOLD_EVERY_S, FOLD_S = 2.0, 0.2
+FORGET_EVERY_S = 30.0
 GIVEN_UP = 70
 # what a run needs after its last answers, and its hands to leave
 GRACE_MARGIN_S = 35.0
@@ -149,7 +150,7 @@ class Clock:
 
     def __init__(self, *, away_at: float = NEVER) -> None:
         self.id = uuid.uuid4().hex
-        self._seen_at = self._folded_at = NEVER
+        self._seen_at = self._folded_at = self._forgot_at = NEVER
         self._away_at = away_at  # when the database was last known to be away
         self._broker = get_broker()
 
@@ -165,6 +166,7 @@ class Clock:
             self._bells,
             self._schedules,
             self._fold,
+            self._forget,
         ):
             self._safely(step)
 
@@ -227,6 +229,15 @@ class Clock:
                 if time.monotonic() - began > FOLD_S:
                     return
         self._folded_at = began
+
+    def _forget(self) -> None:
+        """Rings when something has been kept for long enough; what takes longer than a run goes on at the next."""
+        if time.monotonic() - self._forgot_at < FORGET_EVERY_S:
+            return
+        now = clock.now()
+        if operations.has_to_forget(now):
+            bell.forget(now)
+        self._forgot_at = time.monotonic()
 
     def leave(self) -> None:
         """Is not counted any more; without a database that shows by itself after a while."""

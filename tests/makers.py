@@ -13,7 +13,7 @@ from mailings.breaker import Flow
 from mailings.gateway import Cause, Outcome
 from mailings.models import Gateway, Mailing
 from mailings.plans import Plan
-from mailings.policy import KIND_OF, Job, Verdict
+from mailings.policy import KIND_OF, Job, Reason, State, Verdict
 from mailings.queue import Settlement
 
 LEASE_S = 30.0
@@ -61,6 +61,36 @@ def make_running_mailing(clients: int | None = None, **fields: Any) -> Mailing:
         pass
     mailing.refresh_from_db()
     return mailing
+
+
+def make_finished_mailing(
+    *, days: float = 0, sent: int = 7, failed: int = 2, unknown: int = 1, rest: int = 2, **fields: Any
+) -> Mailing:
+    """Finished so many days ago, with so many messages in each state; each request has its attempt."""
+    mailing = make_running_mailing(clients=sent + failed + unknown + rest, **fields)
+    for number, state, reason, cause in (
+        (sent, State.SENT, Reason.ACCEPTED, Cause.ACCEPTED),
+        (failed, State.FAILED, Reason.REFUSED, Cause.REFUSED),
+        (unknown, State.UNKNOWN, Reason.NO_ANSWER, Cause.NO_ANSWER),
+    ):
+        jobs = make_jobs(mailing, number) if number else []
+        queue.settle(make_settlements(jobs, Verdict(state, reason), make_outcome(cause)), now=clock.now())
+    finish(mailing, days=days)
+    return mailing
+
+
+def finish(mailing: Mailing, *, days: float = 0) -> None:
+    """Its end comes, and what waits is closed; as if that had been so many days ago."""
+    operations.finish_done(mailing.ends_at)
+    while operations.close_ended(mailing.ends_at):
+        pass
+    Mailing.objects.filter(pk=mailing.pk).update(finished_at=clock.now() - timedelta(days=days))
+    mailing.refresh_from_db()
+
+
+def forget(steps: int = 1_000) -> int:
+    """What is old is forgotten, in up to so many steps. Returns how many there were to take."""
+    return next((done for done in range(steps) if not operations.forget_a_step(clock.now())), steps)
 
 
 def make_jobs(mailing: Mailing, number: int = 1_000) -> list[Job]:

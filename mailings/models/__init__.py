@@ -1,7 +1,8 @@
 """The facts of mailings and messages, their constraints, and the states each may be in."""
 
-from mailings.models.counts import Breakdown, Dimension, Minute, Quarter, Standing, Tally
+from mailings.models.counts import Breakdown, Dimension, Forgotten, Minute, Quarter, Standing, Tally
 from mailings.models.errand import Errand
+from mailings.models.forgetting import Forgetting, Matter
 from mailings.models.gateway import FLOW_SENTENCES, FlowChoice, Gateway, Pulse, RequestTotal
 from mailings.models.mailing import (
     TEXT_LENGTH,
@@ -26,6 +27,8 @@ __all__ = [
     "Dimension",
     "Errand",
     "FlowChoice",
+    "Forgetting",
+    "Forgotten",
     "Gateway",
     "Lease",
     "Letter",
@@ -34,6 +37,7 @@ __all__ = [
     "MailingQuerySet",
     "MailingState",
     "MailingZone",
+    "Matter",
     "Message",
     "MessageReason",
     "MessageState",

@@ -119,3 +119,25 @@ class Breakdown(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.state} with {self.dimension} {self.value}"
+
+
+class Forgotten(models.Model):
+    """How many messages of a mailing with this reason, operator code, tag or time zone were forgotten in a state.
+
+    Written in the transaction that deletes them: what is left and what was forgotten are together what the sums
+    say, at every instant. `dimension` is a `Dimension` or "reason".
+    """
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="+", db_index=False)
+    dimension = models.CharField(max_length=13)
+    value = models.CharField(max_length=TAG_LENGTH, blank=True)
+    state = models.CharField(max_length=10)
+    number = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="forgotten_once", fields=["mailing", "dimension", "value", "state"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.state} with {self.dimension} {self.value} forgotten"

@@ -58,6 +58,8 @@ class Mailing(models.Model):
     `pause_reason` says why a paused one is; `resumed_at` when a person last let it go on.
     A deleted mailing is cancelled (if it was not over) and hidden.
     `rest_of` names the mailing whose unsent messages this one makes up for: only their clients are its audience.
+    `attempts_forgotten_at` and `messages_forgotten_at` say when forgetting them began: from then on some or all
+    are missing, but for those of messages that wait for a person's decision.
     """
 
     name = models.CharField(_("name"), max_length=200, blank=True)
@@ -71,7 +73,6 @@ class Mailing(models.Model):
     on_unknown = models.CharField(
         _("without a clear answer"), max_length=8, choices=OnUnknownChoice.choices, default=OnUnknown.RESEND.value
     )
-    # nobody asks which mailings are for the rest of one, and none is ever removed
     rest_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     state = models.CharField(_("state"), max_length=10, choices=MailingState.choices, default=MailingState.DRAFT)
     closing = models.BooleanField(default=False)
@@ -84,6 +85,8 @@ class Mailing(models.Model):
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
     deleted_at = models.DateTimeField(null=True)
+    attempts_forgotten_at = models.DateTimeField(null=True)
+    messages_forgotten_at = models.DateTimeField(null=True)
 
     objects = MailingQuerySet.as_manager()
 
@@ -114,6 +117,21 @@ class Mailing(models.Model):
             # which are over but have open messages left?
             models.Index(name="mailing_closing", fields=["id"], condition=Q(closing=True)),
             models.Index(name="mailing_by_state", fields=["state", "-id"], condition=Q(deleted_at=None)),
+            # which are for the rest of this one? few are for the rest of any
+            models.Index(name="mailing_rest_of", fields=["rest_of"], condition=Q(rest_of__isnull=False)),
+            # which have had their attempts, or their messages, for long enough? Those that are forgotten leave
+            models.Index(
+                name="mailing_keeps_attempts",
+                fields=["finished_at", "id"],
+                condition=Q(attempts_forgotten_at=None, started_at__isnull=False, finished_at__isnull=False),
+            ),
+            models.Index(
+                name="mailing_keeps_messages",
+                fields=["finished_at", "id"],
+                condition=Q(messages_forgotten_at=None, started_at__isnull=False, finished_at__isnull=False),
+            ),
+            # which were deleted long ago?
+            models.Index(name="mailing_deleted", fields=["deleted_at"], condition=Q(deleted_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

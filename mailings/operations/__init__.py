@@ -7,6 +7,7 @@ raise `Invalid`; a mailing that does not exist, or was deleted, raises `Mailing.
 from accounts.refusals import Refused
 from mailings.operations.decisions import NAMED, Decided, carry_on_errands, decide, retry_failed
 from mailings.operations.mailings import cancel, change, create, delete, duplicate, launch, pause, resume
+from mailings.operations.retention import Portion, forget_a_step, has_to_forget, portions
 from mailings.operations.steps import OVER, STARTED, NoMatches, Overdue
 from mailings.operations.timetable import close_ended, finish_done, pause_refused, start_due, stop_clients
 
@@ -17,6 +18,7 @@ __all__ = [
     "Decided",
     "NoMatches",
     "Overdue",
+    "Portion",
     "Refused",
     "cancel",
     "carry_on_errands",
@@ -27,9 +29,12 @@ __all__ = [
     "delete",
     "duplicate",
     "finish_done",
+    "forget_a_step",
+    "has_to_forget",
     "launch",
     "pause",
     "pause_refused",
+    "portions",
     "resume",
     "retry_failed",
     "start_due",

@@ -17,6 +17,7 @@ from accounts.refusals import Invalid, Refused
 from mailings import clock, queue, tally
 from mailings.gateway import Kind
 from mailings.models import Attempt, Errand, Mailing, Message
+from mailings.operations.retention import forget_again
 from mailings.operations.steps import OVER, STARTED, each, locked, ring
 from mailings.policy import MOVES, Decision
 
@@ -56,6 +57,7 @@ def decide(
         _check_named(mailing, named)
         moved = queue.decide(mailing_id, decision, named, now=now)
         record(actor, "decide", mailing, decision=decision.value, messages=moved, named=len(named))
+        forget_again(mailing, now)
         if moved and MOVES[decision].puts_back:
             ring(mailing, now)
     return Decided(mailing, moved, passed_over=len(named) - moved)
@@ -89,7 +91,12 @@ def _check_named(mailing: Mailing, named: list[int]) -> None:
     if not 0 < len(named) <= NAMED:
         raise Invalid({"message_ids": _("Name 1 to %(most)d messages") % {"most": NAMED}})
     states = dict(Message.objects.filter(mailing=mailing, id__in=named).values_list("id", "state"))
-    if foreign := [id_ for id_ in named if id_ not in states]:
+    foreign = [id_ for id_ in named if id_ not in states]
+    if foreign and mailing.messages_forgotten_at:
+        raise Refused(
+            _("These messages were forgotten, or are not of this mailing: %(ids)s") % {"ids": _listed(foreign)}
+        )
+    if foreign:
         raise Invalid({"message_ids": _("Not messages of this mailing: %(ids)s") % {"ids": _listed(foreign)}})
     unknown = Attempt.objects.filter(message__in=named, outcome=Kind.UNKNOWN.value)
     doubtful = set(unknown.order_by().values_list("message", flat=True))
@@ -116,6 +123,7 @@ def _decide_about_all(actor: Actor, mailing_id: int, verb: str, decision: Decisi
         said = {} if verb == "retry_failed" else {"decision": decision.value}
         later = {"following": following} if following else {}
         record(actor, verb, mailing, **said, messages=errand.moved, **later)
+        forget_again(mailing, now)
         if errand.moved and MOVES[decision].puts_back:
             ring(mailing, now)
     if not following:
@@ -157,5 +165,6 @@ def _carry_on(errand_id: int, now: datetime) -> bool:
             errand.save(update_fields=["cursor", "moved"])
             return True
         record(SERVICE, "finish_errand", mailing, decision=errand.decision, messages=errand.moved)
+        forget_again(mailing, now)
         errand.delete()
     return False

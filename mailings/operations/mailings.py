@@ -25,7 +25,6 @@ from mailings.operations.steps import (
     ring,
     start,
     turned,
-    visible,
 )
 from mailings.operations.timetable import close_a_step
 from mailings.plans import Filter, Plan, check, filter_of, plan_of
@@ -202,9 +201,12 @@ def duplicate(actor: Actor, mailing_id: int, *, only_not_sent: bool = False) -> 
     """
     now = clock.now()
     with transaction.atomic():
-        source = visible(mailing_id)
+        # with its row locked: nobody may begin to forget its messages meanwhile
+        source = locked(mailing_id)
         if only_not_sent:
             _check_rest(source)
+        elif source.rest_of_id is not None:
+            _check_remembered(Mailing.objects.select_for_update(no_key=True).get(pk=source.rest_of_id))
         plan = plan_of(source)
         if plan.ends_at <= now:
             plan = replace(plan, starts_at=now, ends_at=now + (plan.ends_at - plan.starts_at))
@@ -217,7 +219,13 @@ def duplicate(actor: Actor, mailing_id: int, *, only_not_sent: bool = False) -> 
     return copy
 
 
+def _check_remembered(source: Mailing) -> None:
+    if source.messages_forgotten_at is not None:
+        raise Refused(_("The messages of that mailing were forgotten: who did not get it is not known any more"))
+
+
 def _check_rest(source: Mailing) -> None:
+    _check_remembered(source)
     if source.state not in OVER or source.closing:
         raise Refused(_("The mailing is not over: who will not get it is known only then"))
     counts = tally.counts([source.pk])[source.pk]

@@ -71,6 +71,8 @@ def test_a_mailing_is_planned_and_answered_whole(operator: Program, vip: Client)
         "by_state": dict.fromkeys(["queued", "sending", "sent", "failed", "unknown", "expired", "cancelled"], 0),
         "started_at": None,
         "finished_at": None,
+        "attempts_forgotten_at": None,
+        "messages_forgotten_at": None,
     }
     assert operator.get(f"/mailings/{answer.json()['id']}").json() == answer.json()
 
