@@ -30,7 +30,7 @@ TESTS = {
 # real processes, which mostly wait: many at once, but after all else, which would take their time away
 FAULTS = {
     "sqlite": [*SPREAD, "2", "tests/faults"],
-    "postgresql": [*SPREAD, "5", "tests/faults", "-m", "not alone", "--second-database"],
+    "postgresql": [*SPREAD, "6", "tests/faults", "-m", "not alone", "--second-database"],
 }
 ALONE = {"postgresql": ["tests/faults", "-m", "alone", "--second-database"]}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
