@@ -297,3 +297,12 @@ PARSED: dict[str, Callable[[list[str]], Problems]] = {
     "mypy": _tools,
     "lint-imports": _tools,
 }
+
+
+def parsed_inline(text: str) -> Problems:
+    """The same for a command within a sentence; what only looks like one has no problems."""
+    if "…" in text or not text.startswith(
+        ("./run ", "./test ", ".venv/bin/python ", "docker compose ", "kubectl ")
+    ):
+        return []
+    return parsed(Command("", re.sub(r"\{\w+\}|NAME", "1", text))) or []
