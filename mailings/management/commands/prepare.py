@@ -1,7 +1,8 @@
+import os
 import signal
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import REMAINDER, ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,8 +28,10 @@ class Command(BaseCommand):
     requires_system_checks = ()  # those of the deployment come first, and fail with sentences
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        wait = "change nothing: come back when the database is ready for this version"
+        wait = "change nothing: come back when another one has made the database ready for this version"
         parser.add_argument("--wait", action="store_true", help=wait)
+        become = "with --wait: the command that this process becomes then"
+        parser.add_argument("become", nargs=REMAINDER, metavar="COMMAND", help=become)
         patience = "seconds after which to give up (default 120)"
         parser.add_argument("--patience", type=float, default=120.0, help=patience)
 
@@ -37,6 +40,9 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         if options["wait"]:
             wait_for(is_ready, patience_s=options["patience"])
+            if options["become"]:
+                connection.close()
+                os.execvp(options["become"][0], options["become"])
             return
         self._refuse_what_is_dangerous()
         wait_for(is_there, patience_s=options["patience"])
