@@ -50,6 +50,7 @@ VERBS = {
     "sign_in": pgettext_lazy("journal", "signed in"),
     "sign_in_refused": pgettext_lazy("journal", "was not let in"),
     "sign_out": pgettext_lazy("journal", "signed out"),
+    "restore": pgettext_lazy("journal", "held after a backup came back"),
     "forget": pgettext_lazy("journal", "forgot what was old"),
     "export": pgettext_lazy("journal", "exported"),
 }

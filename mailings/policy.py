@@ -47,6 +47,7 @@ class Reason(StrEnum):
     NO_ANSWER = "no_answer"
     WORKER_LOST = "worker_lost"
     END_BEFORE_ANSWER = "end_before_answer"
+    RESTORED = "restored"
     END_BEFORE_TURN = "end_before_turn"
     END_WHILE_RETRYING = "end_while_retrying"
     MAILING_CANCELLED = "mailing_cancelled"
@@ -71,6 +72,7 @@ STATE_OF = {
     Reason.NO_ANSWER: State.UNKNOWN,
     Reason.WORKER_LOST: State.UNKNOWN,
     Reason.END_BEFORE_ANSWER: State.UNKNOWN,
+    Reason.RESTORED: State.UNKNOWN,
     Reason.END_BEFORE_TURN: State.EXPIRED,
     Reason.END_WHILE_RETRYING: State.EXPIRED,
     Reason.MAILING_CANCELLED: State.CANCELLED,

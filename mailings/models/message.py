@@ -54,6 +54,7 @@ class MessageReason(models.TextChoices):
     NO_ANSWER = Reason.NO_ANSWER.value, _("No clear answer from the gateway, held for a decision")
     WORKER_LOST = Reason.WORKER_LOST.value, _("The worker stopped in mid-request, held for a decision")
     END_BEFORE_ANSWER = Reason.END_BEFORE_ANSWER.value, _("The end came before a clear answer")
+    RESTORED = Reason.RESTORED.value, _("The database came back from a backup; it may have been sent since")
     END_BEFORE_TURN = Reason.END_BEFORE_TURN.value, _("The end came before its turn")
     END_WHILE_RETRYING = Reason.END_WHILE_RETRYING.value, _("The end came before it got through")
     MAILING_CANCELLED = Reason.MAILING_CANCELLED.value, _("The mailing was cancelled")

@@ -7,6 +7,7 @@ raise `Invalid`; a mailing that does not exist, or was deleted, raises `Mailing.
 from accounts.refusals import Refused
 from mailings.operations.decisions import NAMED, Decided, carry_on_errands, decide, retry_failed
 from mailings.operations.mailings import cancel, change, create, delete, duplicate, launch, pause, resume
+from mailings.operations.restoring import Held, hold_all
 from mailings.operations.retention import Portion, forget_a_step, has_to_forget, portions
 from mailings.operations.steps import OVER, STARTED, NoMatches, Overdue
 from mailings.operations.timetable import close_ended, finish_done, pause_refused, start_due, stop_clients
@@ -16,6 +17,7 @@ __all__ = [
     "OVER",
     "STARTED",
     "Decided",
+    "Held",
     "NoMatches",
     "Overdue",
     "Portion",
@@ -31,6 +33,7 @@ __all__ = [
     "finish_done",
     "forget_a_step",
     "has_to_forget",
+    "hold_all",
     "launch",
     "pause",
     "pause_refused",

@@ -5,7 +5,7 @@ into the tally. A row in `sending` belongs to the claim whose token it carries, 
 """
 
 from mailings.queue.claims import claim, due_exists, new_token, running
-from mailings.queue.closing import close, forget_clients, stop_clients
+from mailings.queue.closing import close, doubt, forget_clients, stop_clients
 from mailings.queue.deciding import decide, last_to_decide, step
 from mailings.queue.forgetting import forget_attempts, forget_messages
 from mailings.queue.outcomes import Settlement, recover, release, settle, settle_ours, undo
@@ -19,6 +19,7 @@ __all__ = [
     "claim",
     "close",
     "decide",
+    "doubt",
     "due_exists",
     "forget_attempts",
     "forget_clients",

@@ -35,6 +35,21 @@ def close(mailing: Mailing, *, now: datetime) -> bool:
     return not Message.objects.filter(mailing=mailing, state__in=OPEN).exists()
 
 
+def doubt(mailing: Mailing, *, now: datetime) -> int:
+    """Holds a step of what is open in a mailing for a person's decision; how many.
+
+    For a database that came back from a backup, before any worker runs: what was in flight then is over.
+    """
+    with transaction.atomic():
+        rows = Message.objects.select_for_update().filter(mailing=mailing, state__in=OPEN).order_by("id")
+        found = list(rows.values_list("id", "state")[:STEP])
+        for state in OPEN:
+            ids = [id_ for id_, where in found if where == state]
+            free = {"lease_until": None, "lease_token": None}
+            shift(ids, state, State.UNKNOWN, Reason.RESTORED, now=now, **free)
+    return len(found)
+
+
 def stop_clients(client_ids: Sequence[int], reason: Reason, *, now: datetime) -> int:
     """Cancels what waits for these clients; what is in flight is left to its outcome. Returns how many."""
     waiting = Message.objects.filter(client__in=client_ids, state=State.QUEUED)
