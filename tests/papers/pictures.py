@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,4 +114,4 @@ def _take(browser: Browser, url: str, said: str, ids: dict[str, object], languag
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

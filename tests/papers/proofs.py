@@ -32,6 +32,8 @@ RUN = {
     "ls",
 }
 
+LOOPS = {"until", "for", "while"}
+
 # they run until somebody stops them, take minutes, or change what a test of their own looks at:
 # their words are given to the command's own parser
 MANAGE_PARSED = {"worker", "load_demo", "simulate_gateway", "makemessages", "compilemessages", "makemigrations"}
@@ -39,31 +41,42 @@ MANAGE_PARSED = {"worker", "load_demo", "simulate_gateway", "makemessages", "com
 Problems = list[str]
 
 
-def words(text: str) -> list[str]:
-    """The words of a command's first part, without leading variables, comment, redirection and pipe."""
+def parts(text: str) -> list[list[str]]:
+    """The words of each command of a line, without leading variables, remarks and redirections."""
     lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars="|;&<>")
     lexer.whitespace_split = True
     lexer.commenters = "#"
-    found: list[str] = []
+    found: list[list[str]] = [[]]
+    is_file = False
     for word in lexer:
-        if set(word) <= set("|;&<>"):
-            break
-        if found or not re.match(r"[A-Za-z_]\w*=", word):
-            found.append(word)
-    return found
+        if set(word) <= set("|;&"):
+            found.append([])
+        elif set(word) <= set("<>"):
+            is_file = True
+        elif is_file:
+            is_file = False
+        elif found[-1] or not re.match(r"[A-Za-z_]\w*=", word):
+            found[-1].append(word)
+    return [words for words in found if words]
 
 
 def parsed(command: Command) -> Problems | None:
     """What is wrong with a command that is only taken apart; None when it is one to run."""
     if re.match(r"\w+=(\S*\$\(|['\"])", command.text):
         return None  # a variable with what another command says, or with more than a word
-    typed = words(command.text)
-    if not typed:
-        return None  # a variable
-    program, arguments = typed[0], typed[1:]
+    typed = parts(command.text)
+    if not typed or typed[0][0] in LOOPS or typed[0][0].endswith("()"):
+        return None
+    verdicts = [_proved(words[0], words[1:]) for words in typed]
+    if all(verdict is None for verdict in verdicts):
+        return None
+    return [problem for verdict in verdicts for problem in verdict or []]
+
+
+def _proved(program: str, arguments: list[str]) -> Problems | None:
     if program == ".venv/bin/python":
         return _python(arguments)
-    if program in RUN or program.endswith("()"):
+    if program in RUN:
         return None
     check = PARSED.get(program)
     return check(arguments) if check else [f"nobody says how {program!r} is proved: see tests/papers/proofs.py"]
@@ -265,12 +278,7 @@ def _git(arguments: list[str]) -> Problems:
     return [] if arguments[0] in verbs else [f"git {arguments[0]} is not in the list"]
 
 
-def _postgres(arguments: list[str]) -> Problems:
-    """Programs of PostgreSQL: tests/deploy runs what docs/operation.md says of them."""
-    return [] if arguments else ["a program of PostgreSQL without a database"]
-
-
-def _cd_or_rm(arguments: list[str]) -> Problems:
+def _remove(arguments: list[str]) -> Problems:
     """Only below what ./run and ./test make themselves."""
     names = [word for word in arguments if not word.startswith("-")]
     return [f"rm of {name}" for name in names if not name.startswith((".venv", "var"))]
@@ -289,7 +297,7 @@ PARSED: dict[str, Callable[[list[str]], Problems]] = {
     "sudo": _sudo,
     "apt-get": _apt,
     "git": _git,
-    "rm": _cd_or_rm,
+    "rm": _remove,
     "uv": _requirements,
     "python3": _requirements,
     "var/audit/bin/pip-audit": _requirements,
