@@ -300,6 +300,7 @@ PARSED: dict[str, Callable[[list[str]], Problems]] = {
     "rm": _remove,
     "uv": _requirements,
     "python3": _requirements,
+    "var/audit/bin/pip": _requirements,
     "var/audit/bin/pip-audit": _requirements,
     "ruff": _tools,
     "mypy": _tools,
