@@ -1,11 +1,16 @@
 """The journal: one entry per deed, in the transaction of the deed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from django.db import models
+from django.db import models, transaction
 
 from accounts.models import ApiKey, JournalEntry, User
 from accounts.roles import Role, allows
+from config.logs import logger
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def record(actor: Actor, verb: str, subject: models.Model | None, **details: obj
 
     `subject` is None when the deed was done to nothing that is stored, as when somebody is not let in.
     """
-    JournalEntry.objects.create(
+    entry = JournalEntry.objects.create(
         user=actor.user,
         api_key=actor.api_key,
         actor=_storable(str(actor), 254),
@@ -66,6 +71,30 @@ def record(actor: Actor, verb: str, subject: models.Model | None, **details: obj
         address=actor.address,
         request_id=_storable(actor.request_id, 64),
     )
+    # once the deed is done for good: a log must not tell of one that was refused in the end
+    transaction.on_commit(partial(log.info, "deed", **_told(entry)))
+
+
+SUBJECTS = {"client": "client_id", "mailing": "mailing_id"}
+
+
+def _told(entry: JournalEntry) -> dict[str, object]:
+    """An entry as its log line tells it: ids, numbers and states. What people wrote stands only in the journal."""
+    told: dict[str, object] = {"verb": entry.verb, "entry": entry.pk, "subject": entry.subject_type}
+    if entry.subject_id is not None:
+        told[SUBJECTS.get(entry.subject_type, "subject_id")] = entry.subject_id
+    if entry.user_id is not None:
+        told["user"] = entry.user_id
+    if entry.api_key is not None:
+        told["api_key"] = entry.api_key.prefix
+    if entry.request_id:
+        told["request_id"] = entry.request_id
+    for name, value in entry.details.items():
+        if isinstance(value, int):
+            told[name] = value
+        elif isinstance(value, Mapping) and isinstance(value.get("state"), str):
+            told[f"{name}_state"] = value["state"]
+    return told
 
 
 def _storable(text: str, longest: int) -> str:

@@ -3,8 +3,10 @@
 Pure but for the secrets of this process, which the settings name once at the start.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 DOTS = "•••"
@@ -60,6 +62,7 @@ def keep_secret(values: Iterable[str]) -> None:
     # the longest first: one may be a part of another
     found = {value for value in values if len(value) >= SHORTEST_SECRET}
     _own_secrets[:] = sorted(found, key=len, reverse=True)
+    hidden_json.cache_clear()
 
 
 def hidden(text: str) -> str:
@@ -115,6 +118,12 @@ def _written_out(match: re.Match[str]) -> str:
 def json_escaped(text: str) -> str:
     """JSON that means the same, without such a character in its texts."""
     return BREAKING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+@lru_cache(1024)
+def hidden_json(text: str) -> str:
+    """The redacted text as JSON on one line. Remembered: a gateway says the same thing a million times."""
+    return json_escaped(json.dumps(hidden(text), ensure_ascii=False))
 
 
 def quoted_lines(text: str) -> str:

@@ -4,6 +4,7 @@ Every variable is described in `.env.example`; a test holds the two together. A 
 start with the variable's name. Secrets may come from a file: `NAME_FILE` holds its path.
 """
 
+import logging
 import math
 import os
 import re
@@ -367,7 +368,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else's page needs our files
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # Logs ----------------------------------------------------------------------------------------------
-LOG_FORMAT = env.str("LOG_FORMAT", default="console" if sys.stderr.isatty() else "json")
+LOG_FORMAT = env.str("LOG_FORMAT", default="console" if sys.stderr.isatty() and sys.stdout.isatty() else "json")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_FORMAT not in ("json", "console"):
     raise ImproperlyConfigured("LOG_FORMAT must be json or console")
@@ -375,6 +376,10 @@ LOGGING_CONFIG = None
 _told_to_all = {"", SIMULATOR_TOKEN}
 _mail_secrets = {_email_url, MAIL_SERVER.password} if MAIL_SERVER and MAIL_SERVER.password else set()
 _private = {SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN, OIDC_CLIENT_SECRET, *_mail_secrets}
+# config.traffic tells of a request once, when it is answered
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_2XX_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_DEFAULT_LOG_LEVEL = logging.DEBUG
 redaction.keep_secret(_private - _told_to_all)
 logging_config(form=LOG_FORMAT, level=LOG_LEVEL)
 

@@ -10,7 +10,9 @@ from django.db.models import Count, DateTimeField, Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Cast
 
 from clients.models import Client
-from mailings import queue, tally
+from config.logs import logger
+from mailings import chronicle, queue, tally
+from mailings.chronicle import Ids
 from mailings.models import Mailing, MailingState, Message
 from mailings.plans import Filter, check_filter, filter_of
 from mailings.policy import NOT_SENT, Reason, State, Traits
@@ -19,6 +21,8 @@ from mailings.policy import NOT_SENT, Reason, State, Traits
 FIRST_CHUNK = 2_000
 CHUNK = 10_000
 SAMPLE = 5
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,12 @@ def materialise(mailing_id: int, *, now: datetime, chunk: int = CHUNK) -> bool:
         if here.filter(state__in=open_states).update(audience_cursor=end):
             chosen = reachable(filter_of(mailing)).filter(id__gt=start, id__lte=end)
             added = _insert(mailing_id, chosen, now)
-            queue.add_zones({(mailing_id, zone) for _, _, zone in added})
+            queue.add_zones({(mailing_id, zone) for _, (_, _, zone) in added})
             changes = tally.Changes()
-            changes.come((mailing_id, State.QUEUED, Reason.TURN), *added)
+            changes.come((mailing_id, State.QUEUED, Reason.TURN), *(traits for _, traits in added))
             tally.add(changes, now)
+            log.info("recipients added", mailing_id=mailing_id, messages=len(added))
+            chronicle.queued(mailing_id, (ids for ids, _ in added))
     return end < mailing.audience_until
 
 
@@ -98,8 +104,8 @@ def _end_of_chunk(start: int, until: int, chunk: int) -> int:
     return next(iter(ids[chunk - 1 : chunk]), until)
 
 
-def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> list[Traits]:
-    """One INSERT … SELECT. Returns the traits of who was added: of all of a row, only they pass through here.
+def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> list[tuple[Ids, Traits]]:
+    """One INSERT … SELECT. Returns ids and traits of who was added: of all of a row, only they pass through here.
 
     They come from the rows themselves: a client may move between this statement and any other.
     """
@@ -125,14 +131,14 @@ def _insert(mailing_id: int, chosen: QuerySet[Client], now: datetime) -> list[Tr
     quoted = ", ".join(connection.ops.quote_name(name) for name in columns)
     table = connection.ops.quote_name(Message._meta.db_table)
     # a client who is being deleted, opts out or moves at this moment is waited for, and taken as he is then
-    returned = ", ".join(tally.DIMENSIONS)
+    returned = ", ".join(["id", "client_id", *tally.DIMENSIONS])
     lock = "FOR SHARE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({quoted}) {select} {lock} ON CONFLICT DO NOTHING RETURNING {returned}",
             parameters,
         )
-        return list(cursor.fetchall())
+        return [(Ids(id_, client_id), tuple(traits)) for id_, client_id, *traits in cursor.fetchall()]
 
 
 def refresh_plan() -> None:

@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from config.logs import brief, logger
-from mailings import bell, clock, operations, pace, policy, queue
+from mailings import bell, chronicle, clock, operations, pace, policy, queue
+from mailings.chronicle import Origins
 from mailings.gateway import Cause, Delivery, Kind, Line, Request
 from mailings.models import Mailing
 from mailings.pace import Answer, Grant, Pace
@@ -76,6 +77,7 @@ class _Run:
         self.settled = 0
         self._pace = Pace()
         self._turns = Turns()
+        self._origins = Origins()
         self._jobs: dict[Request, Job] = {}
         self._probes: set[Request] = set()
         self._unwritten: list[Delivery] = []
@@ -180,7 +182,8 @@ class _Run:
             return 0
         token = queue.new_token()
         try:
-            jobs = queue.claim(mailing, wanted, now=now, lease_s=lease_s(), token=token)
+            whose = self._origins.of(mailing)
+            jobs = queue.claim(mailing, wanted, now=now, lease_s=lease_s(), token=token, whose=whose)
             requests = self._requests(jobs, grant)
         except DATABASE_AWAY:  # nothing of it was begun
             self._lost_claims.append(token)
@@ -218,7 +221,9 @@ class _Run:
         ]
 
     def _collect(self, *, wait_s: float) -> None:
-        self._unwritten += self.line.collect(wait_s=wait_s, linger_s=LINGER_S)
+        came = self.line.collect(wait_s=wait_s, linger_s=LINGER_S)
+        self._tell(came)
+        self._unwritten += came
         if not self._unwritten:
             return
         try:
@@ -234,6 +239,10 @@ class _Run:
             self._draw_consequences(answers, refused)
         except DATABASE_AWAY as error:
             _note_database_away(error)
+
+    def _tell(self, came: Sequence[Delivery]) -> None:
+        begun = [each for each in came if each.outcome.cause is not Cause.NOT_BEGUN]
+        chronicle.answered((self._jobs[each.request], each.outcome, each.duration_s) for each in begun)
 
     def _write(self, deliveries: Sequence[Delivery]) -> tuple[list[Answer], set[int]]:
         """Writes all of them or none; the answers, and the mailings that were refused something."""
@@ -284,7 +293,8 @@ class _Run:
         job, outcome = self._jobs[delivery.request], delivery.outcome
         job = replace(job, on_unknown=OnUnknown.HOLD if job.mailing_id in held else OnUnknown.RESEND)
         if outcome.cause is Cause.BUG:
-            log.error("an exception nobody listed", message_id=job.id, detail=outcome.detail)
+            ids = {"mailing_id": job.mailing_id, "message_id": job.id}
+            log.error("an exception nobody listed", **ids, detail=outcome.detail)
         return Settlement(
             job=job,
             outcome=outcome,
@@ -310,6 +320,7 @@ def _request(job: Job, *, moment: float, now: datetime, begin_at: float | None =
         timeout_s=settings.GATEWAY_TIMEOUT,
         begin_by=moment + begin_s,
         begin_at=begin_at,
+        told=f'{job.told}, "attempt": {job.attempt}' if job.told else "",
     )
 
 

@@ -24,6 +24,7 @@ import requests
 import uvloop
 from urllib3.exceptions import HTTPError
 
+from config import logs
 from config.redaction import DOTS, SHORTEST_SECRET
 
 BODY_LIMIT = 64 * 1024
@@ -75,10 +76,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One message to deliver. `deadline` is an instant of `time.monotonic()` after which nothing is sent
-    and no answer is waited for; `timeout_s` bounds the whole exchange besides. After `begin_by` nothing is sent
-    either, but the answer to what was sent is waited for. With a limit on the gateway, `begin_at` is the
-    instant that the request was promised."""
+    """One message to deliver. `deadline` is an instant of `time.monotonic()` after which nothing is sent and no
+    answer is waited for; `timeout_s` bounds the whole exchange besides. After `begin_by` nothing is sent either,
+    but an answer is awaited. With a limit, `begin_at` is the instant it was promised. `told` is its log line."""
 
     id: int
     phone: str
@@ -87,6 +87,7 @@ class Request:
     timeout_s: float
     begin_by: float = math.inf
     begin_at: float | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,7 @@ class Line:
         self._under_way = 0
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._begun = logs.Together(__name__, "gateway request", self._loop.call_soon)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -314,6 +316,8 @@ class Line:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="the time was over before it began")
         if request.begin_at is not None and moment > request.begin_at + LATE_S:
             return Outcome(Kind.NOT_SENT, Cause.NOT_BEGUN, detail="it came late to its turn")
+        if request.told:
+            self._begun.tell(request.told)
         trip, latest_s = _Trip(), min(left_s, begin_s) - BEGIN_MARGIN_S
         _TRIP.set(trip)
         try:

@@ -79,6 +79,7 @@ STATE_OF = {
     Reason.CLIENT_DELETED: State.CANCELLED,
     Reason.CLIENT_OPTED_OUT: State.CANCELLED,
 }
+FINAL = (State.SENT, State.FAILED, State.EXPIRED, State.CANCELLED)
 # who is not known to have got it, though a failed one may have had an attempt without a clear answer
 NOT_SENT = (State.FAILED, State.EXPIRED, State.CANCELLED)
 
@@ -145,7 +146,7 @@ class Job:
     `attempt` counts its requests, this one included; `strikes` those that went against its own limit.
     `is_doubtful` says that an earlier one may have sent it, and nobody has decided about that.
     `lease_until`, `ends_at` and `closes_at` (the client's window; None: no window) are instants of the database's
-    clock; after any of them nothing may be sent.
+    clock; after any of them nothing may be sent. `told` are the ids that its log lines begin with, as JSON.
     """
 
     id: int
@@ -161,6 +162,7 @@ class Job:
     closes_at: datetime | None = None
     traits: Traits = ("", "", "")
     is_doubtful: bool = False
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,5 +27,5 @@ STORAGES = {
 STATIC_ROOT = databases.FOLDER / "static"  # whitenoise warns when it is not there
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
-# two lines for each of tens of thousands of requests cost a tenth of the run; whoever looks at them asks for them
-logging.getLogger("django_structlog").setLevel(logging.WARNING)
+# a line for each of tens of thousands of requests costs a part of the run; whoever looks at them asks for them
+logging.getLogger("config.traffic").setLevel(logging.WARNING)

@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from clients.models import Client
-from mailings import placeholders, tally, windows
+from mailings import chronicle, placeholders, tally, windows
+from mailings.chronicle import Ids, Writer
 from mailings.gateway import BEGIN_MARGIN_S
 from mailings.models import Mailing, MailingState, Message
 from mailings.policy import Job, OnUnknown, Reason, State, Traits
@@ -23,12 +24,15 @@ def new_token() -> int:
     return secrets.randbits(62)
 
 
-def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float, token: int | None = None) -> list[Job]:
+def claim(
+    mailing: Mailing, places: int, *, now: datetime, lease_s: float, token: int | None = None, whose: str = ""
+) -> list[Job]:
     """Takes up to `places` due messages of a running mailing whose clients' windows are open now.
 
     They are `sending` afterwards, with one attempt more. Any number of workers may claim at once: each row is
     taken by one. A client who was deleted, opted out or moved in the meantime is not written to here. Who brings
-    a `token` can `undo` the claim when it is not known whether the database has heard of it.
+    a `token` can `undo` the claim when it is not known whether the database has heard of it. `whose` is the
+    mailing's `chronicle.origin`.
     """
     if places <= 0 or not mailing.is_sendable(now):
         return []
@@ -41,7 +45,10 @@ def claim(mailing: Mailing, places: int, *, now: datetime, lease_s: float, token
         fit = [row for row in free if row.still_fits]
         if len(fit) < len(free):
             _put_aside([row for row in free if not row.still_fits], now)
-        return _take(mailing, fit, token=token or new_token(), until=now + timedelta(seconds=lease_s), now=now)
+        until, token = now + timedelta(seconds=lease_s), token or new_token()
+        jobs = _take(mailing, fit, chronicle.about(mailing.pk, whose), token=token, until=until, now=now)
+        chronicle.claimed(jobs)
+        return jobs
 
 
 # In SQL, because building these statements took Django longer than the database needs to answer them. Everything
@@ -141,7 +148,9 @@ def _put_aside(rows: Sequence[_Due], now: datetime) -> None:
         shift([row.id], State.QUEUED, State.CANCELLED, reason, now=now)
 
 
-def _take(mailing: Mailing, rows: Sequence[_Due], *, token: int, until: datetime, now: datetime) -> list[Job]:
+def _take(
+    mailing: Mailing, rows: Sequence[_Due], about: Writer, *, token: int, until: datetime, now: datetime
+) -> list[Job]:
     Message.objects.filter(id__in=[row.id for row in rows]).update(
         state=State.SENDING,
         reason=Reason.IN_FLIGHT,
@@ -170,6 +179,7 @@ def _take(mailing: Mailing, rows: Sequence[_Due], *, token: int, until: datetime
             closes_at=closing.get(row.timezone),
             traits=row.traits,
             is_doubtful=row.reason == Reason.RETRY_UNKNOWN,
+            told=about(Ids(row.id, row.client_id)),
         )
         for row in rows
     ]

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
-from mailings import policy, tally, totals
+from mailings import chronicle, policy, tally, totals
+from mailings.chronicle import Ids, Writer
 from mailings.gateway import EXCERPT_LENGTH, Cause, Kind, Outcome
 from mailings.models import Attempt, Message
 from mailings.policy import Job, OnUnknown, Reason, State, Verdict
@@ -43,7 +44,15 @@ def settle_ours(settlements: Sequence[Settlement], *, now: datetime) -> list[Set
         ours = [settlement for settlement in settlements if (settlement.job.id, settlement.job.token) in held]
         _write(ours, now)
         Attempt.objects.bulk_create(_attempt(settlement) for settlement in ours)
+        _tell(settlements, ours)
     return ours
+
+
+def _tell(settlements: Sequence[Settlement], ours: Sequence[Settlement]) -> None:
+    chronicle.settled((one.job, one.outcome, one.verdict) for one in ours)
+    if len(ours) < len(settlements):
+        kept = {id(one) for one in ours}
+        chronicle.too_late(one.job for one in settlements if id(one) not in kept)
 
 
 def _held(jobs: Iterable[Job]) -> set[tuple[int, int | None]]:
@@ -139,6 +148,7 @@ def _put_back(jobs: Sequence[Job], now: datetime) -> int:
             lease_token=None,
         )
     tally.add(changes, now)
+    chronicle.released(jobs)
     return len(jobs)
 
 
@@ -146,7 +156,7 @@ def undo(token: int, *, now: datetime) -> int:
     """Releases what was claimed under a token, nothing of which was begun. Returns how many."""
     with transaction.atomic():
         taken = Message.objects.select_for_update(of=("self",)).filter(state=State.SENDING, lease_token=token)
-        jobs = [_job_of(row) for row in taken.select_related("mailing").order_by("id")]
+        jobs = _jobs_of(taken.select_related("mailing").order_by("id"))
         tried = doubtful([job.id for job in jobs if job.attempt > 1])
         return _put_back([replace(job, is_doubtful=job.id in tried) for job in jobs], now)
 
@@ -171,14 +181,24 @@ def recover(*, now: datetime, lease_s: float, chance: Callable[[], float]) -> in
                 job.lease_until - timedelta(seconds=lease_s),
                 lease_s,
             )
-            for job in map(_job_of, rows)
+            for job in _jobs_of(rows)
         ]
         settled = settle(settlements, now=now)
         totals.add_lost(settled)
         return settled
 
 
-def _job_of(message: Message) -> Job:
+def _jobs_of(messages: Iterable[Message]) -> list[Job]:
+    writers: dict[int, Writer] = {}
+    jobs = []
+    for message in messages:
+        if message.mailing_id not in writers:
+            writers[message.mailing_id] = chronicle.about(message.mailing_id, chronicle.origin(message.mailing_id))
+        jobs.append(_job_of(message, writers[message.mailing_id](Ids(message.pk, message.client_id))))
+    return jobs
+
+
+def _job_of(message: Message, told: str) -> Job:
     mailing = message.mailing
     assert message.lease_token is not None
     assert message.lease_until is not None
@@ -194,4 +214,5 @@ def _job_of(message: Message) -> Job:
         ends_at=mailing.ends_at,
         on_unknown=OnUnknown(mailing.on_unknown),
         traits=(message.operator_code, message.tag, message.timezone),
+        told=told,
     )

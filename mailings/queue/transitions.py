@@ -7,7 +7,8 @@ from datetime import datetime
 from django.db import transaction
 
 from clients.models import Client
-from mailings import tally
+from mailings import chronicle, tally
+from mailings.chronicle import Ids
 from mailings.gateway import Kind
 from mailings.models import Attempt, MailingZone, Message
 from mailings.policy import Reason, State
@@ -24,12 +25,17 @@ def shift(
     if not ids:
         return 0
     rows = Message.objects.filter(id__in=ids, state=before)
-    changes = tally.Changes()
-    for mailing_id, why, *traits in rows.values_list("mailing", "reason", *tally.DIMENSIONS):
+    changes, found = tally.Changes(), defaultdict[int, list[Ids]](list)
+    for mailing_id, why, id_, client_id, *traits in rows.values_list(
+        "mailing", "reason", "id", "client", *tally.DIMENSIONS
+    ):
         changes.leave((mailing_id, before, Reason(why)), tuple(traits))
         changes.come((mailing_id, after, reason), tuple(traits))
+        found[mailing_id].append(Ids(id_, client_id))
     moved = rows.update(state=after, reason=reason, **fields)
     tally.add(changes, now)
+    for mailing_id, messages in found.items():
+        chronicle.moved(mailing_id, messages, before, after, reason)
     return moved
 
 

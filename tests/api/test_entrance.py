@@ -96,7 +96,7 @@ def test_a_revoked_or_expired_key_is_refused_at_once(operator: Program, field: s
 def test_the_log_tells_which_key_it_was_and_not_the_key(
     operator: Program, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("INFO", "django_structlog"), caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "config.traffic"), caplog.at_level("INFO"):
         operator.get("/clients")
 
     text = "\n".join(record.getMessage() for record in caplog.records)

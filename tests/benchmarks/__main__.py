@@ -18,6 +18,7 @@ from tests.postgres import private_postgres
 
 SLOW = ["--latency", "2", "--recipients", "40000"]
 SMALL = {
+    "lines": ["--lines", "2000"],
     "drain": ["--recipients", "2000"],
     "start": ["--mailings", "3"],
     "launch": ["--clients", "20000"],
@@ -50,6 +51,7 @@ def _plan(url: str, options: argparse.Namespace) -> Iterator[tuple[str, list[str
     large = ["--clients", "100000", "--messages", "1000000"] if options.sqlite else []
     if options.small:
         large = ["--clients", "5000", "--messages", "50000"]
+    yield "lines", []
     yield "start", here
     yield "drain", [*here, "--workers", "1"] if options.sqlite else here
     yield "drain", [*here, *SLOW]

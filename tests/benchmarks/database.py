@@ -24,7 +24,7 @@ def prepared_database(*, sqlite: bool = False, url: str = "", **environment: str
             "DATABASE_URL": url or stack.enter_context(private_postgres(durable=True)),
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "SECRET_KEY": secrets.token_hex(32),
-            "LOG_LEVEL": "WARNING",
+            "LOG_LEVEL": "INFO",
             "LOG_FORMAT": "json",
             "API_RATE": "0",
             **environment,

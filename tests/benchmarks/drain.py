@@ -1,7 +1,7 @@
 """How fast a mailing drains, against a bare loop of the same HTTP client in the same run.
 
     .venv/bin/python -m tests.benchmarks.drain [--recipients N] [--latency S] [--concurrency N]
-                                               [--workers N] [--sqlite]
+                                               [--workers N] [--log-level LEVEL] [--sqlite]
 
 With a latency of a second or more the reference is the ceiling instead: the places of all workers ÷ the latency.
 The figure of the design: `--latency 2 --recipients 40000`, with 1,000 places in each of two workers.
@@ -13,6 +13,7 @@ is taken from the simulator's journal: from its first request to the answer to i
 import argparse
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ def main() -> None:
     options = _options()
     with GatewayProcess("--latency", str(options.latency)) as gateway:
         settings = {"GATEWAY_URL": gateway.url, "GATEWAY_CONCURRENCY": str(options.concurrency)}
+        settings["LOG_LEVEL"] = options.log_level
         with prepared_database(sqlite=options.sqlite, **settings):
             _prepare(options.recipients)
             bare = _bare(gateway, options) if options.latency < 1 else 0.0
@@ -58,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--concurrency", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--log-level", default="INFO", help="WARNING: without a line for each step of a message")
     parser.add_argument("--sqlite", action="store_true")
     return parser.parse_args()
 
@@ -124,14 +127,15 @@ def _drain(gateway: GatewayProcess, options: argparse.Namespace) -> tuple[float,
 @contextmanager
 def workers(number: int) -> Iterator[list[int]]:
     command = [sys.executable, "manage.py", "worker"]
-    workers = [subprocess.Popen(command, cwd=ROOT) for _ in range(number)]
-    try:
-        yield [worker.pid for worker in workers]
-    finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait()
+    with tempfile.TemporaryFile("ab") as log:  # as anywhere else their lines go somewhere
+        workers = [subprocess.Popen(command, cwd=ROOT, stdout=log) for _ in range(number)]
+        try:
+            yield [worker.pid for worker in workers]
+        finally:
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.wait()
 
 
 def memory_mb(pid: int) -> float:

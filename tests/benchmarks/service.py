@@ -84,7 +84,9 @@ def _web() -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     options = ["--workers", "2", "--threads", "4", "--no-control-socket", "--log-level", "warning"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", address, *options], cwd=ROOT
+        [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", address, *options],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + PATIENCE_S

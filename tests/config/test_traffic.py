@@ -12,7 +12,7 @@ from tests.api.programs import PREFIX, Program
 
 @pytest.mark.django_db
 def test_a_phone_in_a_query_does_not_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "django_structlog"), caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "config.traffic"), caplog.at_level("INFO"):
         Http().get("/api/v1/clients", {"phone": "79001234567", "q": "9001234567"})
 
     text = "\n".join(record.getMessage() for record in caplog.records)
@@ -22,7 +22,7 @@ def test_a_phone_in_a_query_does_not_reach_the_log(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.django_db
 def test_the_address_is_the_peer_s_and_not_what_a_header_claims(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "django_structlog"), caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "config.traffic"), caplog.at_level("INFO"):
         Http().get("/api/v1/clients", headers={"X-Forwarded-For": "203.0.113.9"}, REMOTE_ADDR="192.0.2.1")
 
     text = "\n".join(record.getMessage() for record in caplog.records)
@@ -40,7 +40,7 @@ def test_behind_a_trusted_proxy_journal_and_log_tell_the_client_s_address(
     headers = {"X-Forwarded-For": "198.51.100.66, 203.0.113.9"}
     client = {"phone": "79001234567", "timezone": "Europe/Moscow"}
 
-    with caplog.at_level("INFO", "django_structlog"), caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "config.traffic"), caplog.at_level("INFO"):
         program.http.post(
             f"{PREFIX}/clients",
             client,

@@ -3,6 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from config.logs import to_standard_output
+
 
 class Command(BaseCommand):
     help = (
@@ -15,4 +17,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from mailings import worker
 
+        to_standard_output()
         sys.exit(worker.run())
