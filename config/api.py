@@ -31,6 +31,8 @@ from clients.api import router as clients_router
 from config import document, once, refusals
 from mailings.api import router as mailings_router
 from mailings.api_gateway import router as gateway_router
+from mailings.api_reports import router as reports_router
+from mailings.api_reports import sending_router
 
 PREFIX = "/api/v1/"
 READING = ("GET",)
@@ -192,16 +194,23 @@ api = Api(
             {"name": "mailings", "description": "One text to many clients between a start and an end"},
             {"name": "messages", "description": "One mailing to one client"},
             {"name": "gateway", "description": "The external service that delivers"},
+            {"name": "reports", "description": "The daily report"},
             {"name": "statistics", "description": "Counts, live while sending"},
             {"name": "people", "description": "Who may do what, and who did what: for administrators"},
         ]
     },
 )
 once.teach(api)
-for address, router in {"users": users_router, "api-keys": keys_router, "journal": journal_router}.items():
+for address, router in {
+    "users": users_router,
+    "api-keys": keys_router,
+    "journal": journal_router,
+    "reports": sending_router,
+}.items():
     api.add_router(address, router, auth=[ApiKey(Role.ADMINISTRATOR), Session(Role.ADMINISTRATOR)])
 api.add_router("clients", clients_router)
 api.add_router("gateway", gateway_router)
+api.add_router("reports", reports_router)
 api.add_router("", mailings_router)
 refusals.teach(api)
 

@@ -16,7 +16,8 @@ from accounts.models import ApiKey, User
 from accounts.refusals import Invalid, Refused
 from clients.models import Client
 from clients.operations import PhoneTaken
-from mailings.models import Mailing, Message
+from mailings.letters import NotThere
+from mailings.models import Letter, Mailing, Message
 from mailings.operations import NoMatches, Overdue
 from mailings.schemas_in import PLACES
 
@@ -29,6 +30,8 @@ REFUSALS: dict[type[Exception], tuple[int, str | None]] = {
     Client.DoesNotExist: (404, "Client not found"),
     Mailing.DoesNotExist: (404, "Mailing not found"),
     Message.DoesNotExist: (404, "Message not found"),
+    Letter.DoesNotExist: (404, "Letter not found"),
+    NotThere: (404, "Report not found"),
     NoMatches: (404, None),
     PhoneTaken: (409, None),
     Refused: (409, None),

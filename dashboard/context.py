@@ -47,13 +47,14 @@ def places(request: HttpRequest) -> list[Place]:
         is_current = here == address if address == "/" else here.startswith(address)
         return Place(label, icon, address, is_current, key)
 
-    settings = reverse("settings")
+    settings, reports = reverse("settings"), reverse("reports")
     return [
         place(_("Dashboard"), "layout-dashboard", "dashboard", "d"),
         place(_("Mailings"), "speakerphone", "mailings", "m"),
         place(_("Clients"), "address-book", "clients", "c"),
         place(_("Messages"), "message-2", "messages", "e"),
         place(_("Statistics"), "chart-bar", "statistics", "s"),
+        Place(_("Reports"), "calendar-event", reports, here.startswith(reports), "r", only_wide=True),
         Place(_("Gateway"), "send", reverse("gateway"), here.startswith(reverse("gateway")), "w", only_wide=True),
         Place(_("Settings"), "settings", settings, here.startswith(settings), "t", only_wide=True),
         Place(_("API docs"), "api", "/docs/", is_current=False, only_wide=True),

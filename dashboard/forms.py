@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
@@ -165,3 +166,14 @@ class StopForm(ConsoleForm):
     """Why sending is stopped."""
 
     reason = forms.CharField(label=gettext_lazy("Why (for your colleagues)"), max_length=200, required=False)
+
+
+class ReportChoiceForm(ConsoleForm):
+    """Whether one gets the daily report, and in which language."""
+
+    receive = forms.BooleanField(
+        label=gettext_lazy("Send me the report every day"),
+        required=False,
+        widget=forms.CheckboxInput({"class": "form-check-input"}),
+    )
+    language = forms.ChoiceField(label=gettext_lazy("Language of the e-mail"), choices=settings.LANGUAGES)

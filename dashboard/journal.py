@@ -52,6 +52,7 @@ VERBS = {
     "sign_out": pgettext_lazy("journal", "signed out"),
     "restore": pgettext_lazy("journal", "held after a backup came back"),
     "forget": pgettext_lazy("journal", "forgot what was old"),
+    "send": pgettext_lazy("journal", "sent"),
     "export": pgettext_lazy("journal", "exported"),
 }
 THINGS = {
@@ -60,6 +61,7 @@ THINGS = {
     "gateway": gettext_lazy("Gateway"),
     "user": gettext_lazy("Person"),
     "apikey": gettext_lazy("API key"),
+    "report": gettext_lazy("Daily report"),
     "journalentry": gettext_lazy("Journal"),
 }
 # what entries tell of; a name that is not here is shown as it is
@@ -106,6 +108,11 @@ NAMES = {
     "refused": pgettext_lazy("journal", "of these refused"),
     "answers": pgettext_lazy("journal", "answers looked at"),
     "following": pgettext_lazy("journal", "followed later"),
+    "day": pgettext_lazy("journal", "day"),
+    "to": pgettext_lazy("journal", "to whom"),
+    "language": pgettext_lazy("journal", "language"),
+    "letters": pgettext_lazy("journal", "letters"),
+    "daily_report": pgettext_lazy("journal", "daily report"),
     "named": pgettext_lazy("journal", "named"),
 }
 # what values of these names are called for a person

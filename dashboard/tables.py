@@ -128,6 +128,15 @@ class JournalTable(Rows):
     details = cell("settings/cells/details.html", _("Before → after"), accessor="details")
 
 
+class LetterTable(Rows):
+    address = cell("reports/cells/address.html", _("To whom"), attrs=LEAD)
+    day = cell("reports/cells/day.html", _("Day"), accessor="report__day")
+    occasion = cell("reports/cells/occasion.html", _("Occasion"))
+    state = cell("reports/cells/state.html", _("State"))
+    at = cell("reports/cells/at.html", _("When"), accessor="created_at")
+    deeds = cell("reports/cells/deeds.html", _("Actions"), accessor="id", attrs=RIGHT)
+
+
 class SessionTable(Rows):
     device = cell("settings/cells/device.html", _("Browser"), accessor="user_agent", attrs=LEAD)
     address = tables.Column(_("Address"), accessor="ip")

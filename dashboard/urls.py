@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from dashboard.converters import IdConverter
+from dashboard.converters import DayConverter, IdConverter
 from dashboard.views import (
     about,
     clients,
@@ -15,12 +15,14 @@ from dashboard.views import (
     messages,
     people,
     preferences,
+    reports,
     sessions,
     statistics,
     verbs,
 )
 
 register_converter(IdConverter, "id")
+register_converter(DayConverter, "day")
 
 urlpatterns = [
     path("", home.dashboard, name="dashboard"),
@@ -71,5 +73,11 @@ urlpatterns = [
     path("settings/sessions/end-others", sessions.end_others, name="sessions_end_others"),
     path("settings/sessions/end", sessions.end, name="session_end"),
     path("settings/about", about.about, name="about"),
+    path("settings/report", reports.choice, name="report_choice"),
+    path("reports/", reports.overview, name="reports"),
+    path("reports/send", reports.send, name="report_send"),
+    path("reports/letters/<id:pk>/again", reports.send_again, name="letter_again"),
+    path("reports/<day:day>", reports.report, name="report"),
+    path("reports/<day:day>/mail", reports.as_mail, name="report_mail"),
     path("statistics/", statistics.overall, name="statistics"),
 ]

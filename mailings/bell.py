@@ -47,6 +47,11 @@ def forget(now: datetime) -> int:
     return _ring("forget", "mailings.tasks.forget", now)
 
 
+def letters(now: datetime) -> int:
+    """Rings for letters of the daily report to be written and sent."""
+    return _ring("letters", "mailings.tasks.send_letters", now)
+
+
 def _ring(name: str, task: str, now: datetime, *arguments: object, timeout_s: int | None = None) -> int:
     leases.ensure(name, now)
     free = Q(name=name, until__lte=now, rung_at__lte=now - RING_AGAIN)

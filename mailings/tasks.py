@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from accounts import idempotency, visits
-from mailings import audience, bell, clock, gateway, leases, operations, pace
+from mailings import audience, bell, clock, gateway, leases, letters, operations, pace
 from mailings import dispatch as dispatching
 from mailings.models import Worker
 
@@ -84,6 +84,12 @@ def check_gateway() -> None:
     pace.checked(outcome, duration_s=time.monotonic() - began, now=now)
     leases.let_go("check", "", now)
     bell.dispatch(now, places=places())
+
+
+def send_letters() -> None:
+    """Sends the daily report."""
+    letters.run(STOPPING.is_set)
+    leases.let_go("letters", "", clock.now())
 
 
 def chores() -> None:

@@ -30,13 +30,14 @@ from django_q.models import Schedule
 from django_q.scheduler import scheduler
 
 from config.logs import brief, logger
-from mailings import bell, clock, dispatch, leases, operations, pace, queue, tally, tasks
+from mailings import bell, clock, dispatch, leases, letters, operations, pace, queue, tally, tasks
 from mailings.models import Lease, Mailing, Worker
 
 TICK_S = 0.5
 SEEN_EVERY_S = 2.0
 FOLD_EVERY_S, FOLD_S = 2.0, 0.2
 FORGET_EVERY_S = 30.0
+LETTERS_EVERY_S = 5.0
 GIVEN_UP = 70
 # what a run needs after its last answers, and its hands to leave
 GRACE_MARGIN_S = 35.0
@@ -150,7 +151,7 @@ class Clock:
 
     def __init__(self, *, away_at: float = NEVER) -> None:
         self.id = uuid.uuid4().hex
-        self._seen_at = self._folded_at = self._forgot_at = NEVER
+        self._seen_at = self._folded_at = self._forgot_at = self._posted_at = NEVER
         self._away_at = away_at  # when the database was last known to be away
         self._broker = get_broker()
 
@@ -167,6 +168,7 @@ class Clock:
             self._schedules,
             self._fold,
             self._forget,
+            self._letters,
         ):
             self._safely(step)
 
@@ -238,6 +240,15 @@ class Clock:
         if operations.has_to_forget(now):
             bell.forget(now)
         self._forgot_at = time.monotonic()
+
+    def _letters(self) -> None:
+        began = time.monotonic()
+        if began - self._posted_at < LETTERS_EVERY_S:
+            return
+        now = clock.now()
+        if letters.is_due(now):
+            bell.letters(now)
+        self._posted_at = began
 
     def leave(self) -> None:
         """Is not counted any more; without a database that shows by itself after a while."""

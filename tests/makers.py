@@ -8,10 +8,10 @@ from typing import Any
 from accounts.journal import SERVICE
 from clients import operations as directory
 from clients.models import Client
-from mailings import audience, clock, operations, pace, queue
+from mailings import audience, clock, letters, operations, pace, queue, report
 from mailings.breaker import Flow
 from mailings.gateway import Cause, Outcome
-from mailings.models import Gateway, Mailing
+from mailings.models import Gateway, Letter, LetterState, Mailing, Occasion, Report
 from mailings.plans import Plan
 from mailings.policy import KIND_OF, Job, Reason, State, Verdict
 from mailings.queue import Settlement
@@ -110,6 +110,27 @@ def make_settlements(jobs: Sequence[Job], verdict: Verdict, outcome: Outcome | N
         )
         for job in jobs
     ]
+
+
+def make_letter(address: str = "anna@example.com", **fields: Any) -> Letter:
+    """Of yesterday's report, sent by hand a moment ago."""
+    now = clock.now()
+    day = letters.last_day(now)
+    numbers = report.to_json(report.numbers(day, "Europe/Moscow", now))
+    written, _ = Report.objects.get_or_create(
+        day=day, defaults={"numbers": numbers, "made_at": now, "timezone": "Europe/Moscow"}
+    )
+    values = {
+        "language": "en",
+        "occasion": Occasion.BY_HAND,
+        "state": LetterState.SENT,
+        "created_at": now,
+        "due_at": now,
+        "until": now + timedelta(hours=12),
+        "ended_at": now,
+        **fields,
+    }
+    return Letter.objects.create(report=written, address=address, **values)
 
 
 def put_gateway(flow: Flow, *, until_s: float | None = None, level: float = 0.0) -> datetime:

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.backends.db import SessionStore
+from pytest_django.fixtures import Settings
 
 from accounts import keys, people, sessions
 from accounts.journal import SERVICE, Actor
 from accounts.models import JournalEntry, User
 from accounts.roles import Role
 from clients import operations as directory
-from mailings import clock, operations, pace, queue
+from config.mail import Security, Server
+from mailings import clock, letters, operations, pace, queue
 from mailings.breaker import Flow
 from mailings.gateway import Cause
 from mailings.models import Mailing
@@ -23,6 +25,7 @@ from mailings.policy import Decision, Reason, State, Verdict
 from tests.makers import (
     make_client,
     make_jobs,
+    make_letter,
     make_mailing,
     make_outcome,
     make_plan,
@@ -32,9 +35,14 @@ from tests.makers import (
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
-ROOMS = (people, keys, sessions, directory, operations, pace)
+ROOMS = (people, keys, sessions, directory, operations, pace, letters)
 TEXT, PHONE = "A text that nobody else reads", "79161234567"
 Deed = Callable[[Actor], object]
+
+
+@pytest.fixture(autouse=True)
+def mail_server(settings: Settings) -> None:
+    settings.MAIL_SERVER = Server("127.0.0.1", 25, Security.NONE)
 
 
 def verbs(room: ModuleType) -> dict[str, Deed]:
@@ -142,6 +150,11 @@ def case_of_resumed_gateway(_actor: Actor) -> Deed:
     return pace.resume
 
 
+def case_of_sent_report(_actor: Actor) -> Deed:
+    day = letters.last_day(clock.now())
+    return lambda actor: letters.send(actor, day, to="anna@example.com", language="en")
+
+
 CASES: dict[str, Callable[[Actor], Deed]] = {
     "accounts.people.invite": plainly(people.invite, "boris@example.com", Role.VIEWER),
     "accounts.people.change": on(anna, people.change, name="Anna"),
@@ -177,6 +190,9 @@ CASES: dict[str, Callable[[Actor], Deed]] = {
     "mailings.pace.stop": plainly(pace.stop, reason="night"),
     "mailings.pace.resume": case_of_resumed_gateway,
     "mailings.pace.check": plainly(pace.check),
+    "mailings.letters.choose": plainly(letters.choose, "ru"),
+    "mailings.letters.send": case_of_sent_report,
+    "mailings.letters.send_again": on(lambda: make_letter().pk, letters.send_again),
 }
 # what made something, or did many things at once, tells what it made; the others what was before, too
 TELLS_WHAT_WAS_DONE = {
@@ -191,6 +207,8 @@ TELLS_WHAT_WAS_DONE = {
     "mailings.operations.decide",
     "mailings.operations.retry_failed",
     "mailings.pace.check",
+    "mailings.letters.send",
+    "mailings.letters.send_again",
 }
 
 

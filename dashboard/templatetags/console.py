@@ -21,7 +21,17 @@ from dashboard.wording import CAUSES, OUTCOMES, TONES
 from mailings import windows
 from mailings.breaker import Flow
 from mailings.gateway import Cause, Kind
-from mailings.models import FLOW_SENTENCES, STATE_SENTENCES, FlowChoice, MailingState, MessageReason, MessageState
+from mailings.models import (
+    FLOW_SENTENCES,
+    LETTER_SENTENCES,
+    STATE_SENTENCES,
+    FlowChoice,
+    Letter,
+    LetterState,
+    MailingState,
+    MessageReason,
+    MessageState,
+)
 from mailings.policy import State
 from mailings.queries import Progress
 
@@ -78,6 +88,19 @@ def state(value: str, label: str = "", extra: str = "") -> SafeString:
     states = {**MessageState._value2member_map_, **MailingState._value2member_map_}
     word = label or states[value].label  # type: ignore[attr-defined]  # both are TextChoices
     return format_html('<span class="state tone-{} {}">{}{}</span>', value, extra, state_icon(value), word)
+
+
+@register.simple_tag
+def letter_state(letter: Letter) -> SafeString:
+    """A state of a letter: its word, icon and colour; the sentence is in the title."""
+    sentence = LETTER_SENTENCES[LetterState(letter.state)]
+    return format_html(
+        '<span class="state tone-{}" title="{}">{}{}</span>',
+        letter.state,
+        sentence,
+        state_icon(letter.state),
+        letter.get_state_display(),
+    )
 
 
 FLOWS = {

@@ -26,6 +26,7 @@ from tests.access.routes import Line
 from tests.makers import (
     make_client,
     make_jobs,
+    make_letter,
     make_mailing,
     make_outcome,
     make_running_mailing,
@@ -113,6 +114,8 @@ def prepare() -> dict[str, Any]:
         "verb": "launch",
         "user": (anna := people.invite(SERVICE, "anna@example.com", Role.OPERATOR)).pk,
         "person": anna.pk,
+        "day": (letter := make_letter()).report.day.isoformat(),
+        "letter": letter.pk,
         "key": keys.create(SERVICE, "billing", Role.VIEWER)[0].pk,
     }
 

@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 from accounts.models import ApiKey, User
 from dashboard import urls
+from mailings import clock, letters
 from mailings.models import Mailing, Message
 
 _AXE = Axe().axe_script
@@ -32,7 +33,7 @@ def known(route: str, mailing: Mailing, message: Message) -> dict[str, Any]:
     ids: dict[str, int | None] = {"client": message.client_id, "message": message.pk, "mailing": mailing.pk}
     ids |= {"key": first(ApiKey), "person": first(User)}
     found = next((pk for noun, pk in ids.items() if route.startswith(noun)), None)
-    return {"pk": found or mailing.pk, "verb": "cancel"}
+    return {"pk": found or mailing.pk, "verb": "cancel", "day": letters.last_day(clock.now())}
 
 
 def first(model: type[ApiKey] | type[User]) -> int | None:
