@@ -22,7 +22,31 @@ sending_router = Router(tags=["reports"])
 sending_router.add_decorator(needs(Role.ADMINISTRATOR))
 
 _DAY = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
+NOON = "2026-01-31T12:00:00Z"
 ENDS = {"sent": 11_980, "failed": 23, "unknown": 4, "expired": 0, "cancelled": 0}
+PAST_DAY = {"day": "2026-01-30", **ENDS}
+HOUR = {"at": NOON, "sent": 900}
+MAILING = {"id": 7, "name": "Sale", "state": "running", "ends": ENDS, "recipients": 20_000, "open": 8_000}
+REASON = {"state": "failed", "reason": "refused", "number": 23}
+UNDECIDED = {"mailing_id": 7, "name": "Sale", "messages": 4}
+GATEWAY = {"requests": 12_010, "good": 12_003, "p50_ms": 50, "p95_ms": 80, "p99_ms": 100, "bad_minutes": 0}
+COMING = {"id": 8, "name": "News", "state": "scheduled", "starts_at": NOON, "ends_at": NOON, "open": 0}
+DAY = {
+    "day": "2026-01-31",
+    "timezone": "Europe/Moscow",
+    "since": "2026-01-30T21:00:00Z",
+    "until": "2026-01-31T21:00:00Z",
+    "made_at": "2026-02-01T05:00:00Z",
+    "ends": ENDS,
+    "week": [PAST_DAY],
+    "by_hour": [HOUR],
+    "mailings": [MAILING],
+    "reasons": [REASON],
+    "undecided": [UNDECIDED],
+    "gateway": GATEWAY,
+    "gateway_before": None,
+    "coming": [COMING],
+}
 
 
 def _day(value: object) -> date:
@@ -85,7 +109,7 @@ class EndsOut(BaseModel):
 class PastDayOut(BaseModel):
     """One of the days before."""
 
-    model_config = example({"day": "2026-01-30", **ENDS})
+    model_config = example(PAST_DAY)
 
     day: date
     sent: int
@@ -98,7 +122,7 @@ class PastDayOut(BaseModel):
 class HourOut(BaseModel):
     """What was sent in an hour."""
 
-    model_config = example({"at": "2026-01-31T06:00:00Z", "sent": 900})
+    model_config = example(HOUR)
 
     at: Shown
     sent: int
@@ -107,9 +131,7 @@ class HourOut(BaseModel):
 class MailingDayOut(BaseModel):
     """A mailing in which something happened that day."""
 
-    model_config = example(
-        {"id": 7, "name": "Sale", "state": "running", "ends": ENDS, "recipients": 20_000, "open": 8_000}
-    )
+    model_config = example(MAILING)
 
     id: int
     name: str
@@ -122,7 +144,7 @@ class MailingDayOut(BaseModel):
 class ReasonOut(BaseModel):
     """Why messages were not sent."""
 
-    model_config = example({"state": "failed", "reason": "refused", "number": 23})
+    model_config = example(REASON)
 
     state: State
     reason: Reason
@@ -132,7 +154,7 @@ class ReasonOut(BaseModel):
 class UndecidedOut(BaseModel):
     """A mailing that waits for a person's decision about unknown messages."""
 
-    model_config = example({"mailing_id": 7, "name": "Sale", "messages": 4})
+    model_config = example(UNDECIDED)
 
     mailing_id: int
     name: str
@@ -142,9 +164,7 @@ class UndecidedOut(BaseModel):
 class GatewayDayOut(BaseModel):
     """How the gateway did."""
 
-    model_config = example(
-        {"requests": 12_010, "good": 12_003, "p50_ms": 50, "p95_ms": 80, "p99_ms": 100, "bad_minutes": 0}
-    )
+    model_config = example(GATEWAY)
 
     requests: int
     good: int = Field(description="Answered as agreed, with a yes or a no")
@@ -157,16 +177,7 @@ class GatewayDayOut(BaseModel):
 class ComingOut(BaseModel):
     """A mailing that starts, goes on or ends in the 24 hours after the report was made."""
 
-    model_config = example(
-        {
-            "id": 8,
-            "name": "News",
-            "state": "scheduled",
-            "starts_at": "2026-02-01T09:00:00Z",
-            "ends_at": "2026-02-01T18:00:00Z",
-            "open": 0,
-        }
-    )
+    model_config = example(COMING)
 
     id: int
     name: str
@@ -179,7 +190,7 @@ class ComingOut(BaseModel):
 class DayOut(BaseModel):
     """A day in numbers."""
 
-    model_config = example({"day": "2026-01-31", "timezone": "Europe/Moscow", "ends": ENDS})
+    model_config = example(DAY)
 
     day: date
     timezone: str = Field(description="Whose day it is")
