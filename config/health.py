@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from config import metrics
 from config.logs import brief, logger
 from mailings import clock, queries
 
@@ -81,11 +82,15 @@ def _worker() -> Finding:
     return Finding(age_s <= LAST_TICK_S, f"the last tick was {age_s:.1f} s ago")
 
 
-PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz}
+PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+    "/healthz": healthz,
+    "/readyz": readyz,
+    "/metrics": metrics.metrics,
+}
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Answers the probes; everything else goes on."""
+    """Answers the probes and whoever measures; everything else goes on."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         return PROBES.get(request.path_info, get_response)(request)

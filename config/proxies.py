@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 SCHEMES = ("http", "https")
+DIRECT = "vestnik.direct"  # no header has a name like this
 OTHER_CLAIMS = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP")
 
 
@@ -55,6 +56,19 @@ def client(peer: Address, forwarded_for: str) -> Address:
     return hop
 
 
+def is_on_this_machine(request: HttpRequest) -> bool:
+    """Whether a program of this machine asks for itself, as far as can be told.
+
+    Not who came through a proxy, even one of this machine. A proxy may say nothing of whom it asks for: where
+    people come by a name and no proxy was named, one of this machine may be there that nobody told us of. Nor a
+    page in a browser of this machine, whose own name leads here.
+    """
+    names_its_proxies = bool(settings.TRUSTED_PROXIES) or settings.IS_LOCAL
+    asked_for = address(str(request.META.get("HTTP_HOST", "")).replace("localhost", "127.0.0.1"))
+    is_by_loopback = asked_for is not None and asked_for.is_loopback
+    return names_its_proxies and is_by_loopback and bool(request.META.get(DIRECT))
+
+
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Takes over what a trusted proxy says, and drops these headers in any case."""
 
@@ -63,6 +77,7 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         said = {name: str(request.META.pop(name)) for name in names}
         peer = address(str(request.META.get("REMOTE_ADDR", "")))
         if peer is not None:
+            request.META[DIRECT] = peer.is_loopback and not said and not is_trusted(peer)
             request.META["REMOTE_ADDR"] = str(client(peer, said.get("HTTP_X_FORWARDED_FOR", "")))
             if is_trusted(peer):
                 _take_over(request, said)

@@ -113,6 +113,7 @@ elif not DEBUG and is_guessable(SECRET_KEY):
 PUBLIC_URL, _public_host = origin("PUBLIC_URL", "http://127.0.0.1:8000")
 HTTPS = PUBLIC_URL.startswith("https://")
 _loopback = ["127.0.0.1", "localhost", "[::1]"]
+IS_LOCAL = _public_host in _loopback  # nobody else is told an address
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=list(dict.fromkeys([_public_host, *_loopback])))
 CSRF_TRUSTED_ORIGINS = list(dict.fromkeys([PUBLIC_URL, *env.list("CSRF_TRUSTED_ORIGINS", default=[])]))
 TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]))
@@ -185,6 +186,7 @@ MIDDLEWARE = [
     "config.refusals.rim",
     "django.middleware.security.SecurityMiddleware",
     "config.health.middleware",
+    "config.metrics.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -273,6 +275,12 @@ if GATEWAY_CONCURRENCY < 1:
     raise ImproperlyConfigured("GATEWAY_CONCURRENCY must be at least 1")
 GATEWAY_RATE = positive("GATEWAY_RATE", 0, zero=True)
 
+# Who looks after it --------------------------------------------------------------------------------
+HEARTBEAT = BASE_DIR / env.str("HEARTBEAT", default=str(VAR_DIR / "heartbeat"))
+METRICS_TOKEN = secret("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("METRICS_TOKEN must have 16 characters or more, as of `openssl rand -hex 24`")
+
 # Background work -----------------------------------------------------------------------------------
 _hands = 4
 Q_CLUSTER = {
@@ -293,8 +301,6 @@ Q_CLUSTER = {
     "cache": "tasks",
     "label": "Tasks",
 }
-
-HEARTBEAT = BASE_DIR / env.str("HEARTBEAT", default=str(VAR_DIR / "heartbeat"))
 
 # How long what is old is kept: days, 0 is for ever -------------------------------------------------
 KEEP_ATTEMPTS_DAYS = positive("KEEP_ATTEMPTS_DAYS", 180, zero=True)
@@ -375,7 +381,8 @@ if LOG_FORMAT not in ("json", "console"):
 LOGGING_CONFIG = None
 _told_to_all = {"", SIMULATOR_TOKEN}
 _mail_secrets = {_email_url, MAIL_SERVER.password} if MAIL_SERVER and MAIL_SERVER.password else set()
-_private = {SECRET_KEY, str(_database.get("PASSWORD") or ""), GATEWAY_TOKEN, OIDC_CLIENT_SECRET, *_mail_secrets}
+_password = str(_database.get("PASSWORD") or "")
+_private = {SECRET_KEY, _password, GATEWAY_TOKEN, OIDC_CLIENT_SECRET, METRICS_TOKEN, *_mail_secrets}
 # config.traffic tells of a request once, when it is answered
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_2XX_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.DEBUG

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.http import require_http_methods
 
 from accounts import entrance
-from config import api, health, refusals
+from config import api, health, metrics, refusals
 from dashboard import errors
 from dashboard.views.preferences import set_language
 
@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # the middleware of config/health.py answers these; here they have their names
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("", include("dashboard.urls")),
 ]
 

@@ -1,6 +1,11 @@
 """How the web server runs, under `./run` and in the image alike; where it listens is its starter's choice."""
 
+import fcntl
 import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -38,3 +43,44 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
+
+METRICS = Path(__file__).resolve().parent.parent / "var" / "metrics"
+SHARED = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client looks for it when it is imported
+
+
+def counts_folder() -> tuple[Path, int]:
+    """A new folder where the processes of this server count together, and its lock, held as long as one of them
+    lives. Folders whose lock nobody holds are those of former starts: away with them."""
+    METRICS.mkdir(parents=True, exist_ok=True)
+    with (METRICS / "lock").open("w") as door:  # two servers that start at once must not clean each other away
+        fcntl.flock(door, fcntl.LOCK_EX)
+        for former in METRICS.glob("web-*"):
+            if (lock := _take(former)) is not None:
+                shutil.rmtree(former, ignore_errors=True)
+                os.close(lock)
+        folder = Path(tempfile.mkdtemp(prefix="web-", dir=METRICS))
+        lock = _take(folder)
+    assert lock is not None, "nobody else knows of it"
+    return folder, lock
+
+
+def _take(folder: Path) -> int | None:
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+if SHARED not in os.environ:  # a server that reads this file again, as after a hangup, goes on where it counted
+    _folder, _lock = counts_folder()
+    os.environ[SHARED] = str(_folder)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Its counts stay; what says how it is now would go."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

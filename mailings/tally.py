@@ -189,6 +189,16 @@ def total(mailings: QuerySet[Mailing]) -> Counts:
     return found
 
 
+def by_reason() -> Counter[Reason]:
+    """How many messages of all mailings there are for each reason; a reason says the state."""
+    folded = Standing.objects.order_by().values_list("reason").annotate(total=_sum("number"))
+    fresh = Tally.objects.order_by().values_list("reason").annotate(total=_sum("delta"))
+    found: Counter[Reason] = Counter()
+    for reason, number in folded.union(fresh, all=True):
+        found[Reason(reason)] += number
+    return found
+
+
 def mailings_with(state: State, reason: Reason | None = None) -> dict[int, int]:
     """The mailings that are not deleted and have messages in this state (for this reason), and how many."""
     wanted = Q(mailing__deleted_at=None, state=state.value)

@@ -102,6 +102,18 @@ def _jump_near(instant: datetime, zone: ZoneInfo) -> datetime | None:
     return high.replace(microsecond=0)
 
 
+def opened_at(window: Window | None, zone: str, now: datetime) -> datetime | None:
+    """When the window that is open in `zone` at `now` opened (UTC); None without a window.
+
+    In a night when clocks change it may be wrong by the hour they change by: for looking, not for sending.
+    """
+    if window is None:
+        return None
+    wall = now.astimezone(ZoneInfo(zone))
+    opened = datetime.combine(wall.date(), window.start, wall.tzinfo)
+    return (opened if opened <= wall else opened - timedelta(days=1)).astimezone(UTC)
+
+
 def open_zones(window: Window | None, zones: list[str], now: datetime) -> list[str]:
     """The zones that may be written to at `now`, those whose window closes soonest first."""
     if window is None:

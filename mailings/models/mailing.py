@@ -55,6 +55,7 @@ class Mailing(models.Model):
 
     `closing` says that a finished or cancelled mailing may still have open messages to be closed: a sweep
     closes them in steps, and nothing is sent meanwhile, because only running mailings are claimed from.
+    `start_delay_s` says how late the clock started it; null when a person started it.
     `pause_reason` says why a paused one is; `resumed_at` when a person last let it go on.
     A deleted mailing is cancelled (if it was not over) and hidden.
     `rest_of` names the mailing whose unsent messages this one makes up for: only their clients are its audience.
@@ -83,6 +84,7 @@ class Mailing(models.Model):
     created_at = models.DateTimeField(_("created"), default=now)
     updated_at = models.DateTimeField(_("changed"), default=now)
     started_at = models.DateTimeField(_("started"), null=True)
+    start_delay_s = models.FloatField(null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
     deleted_at = models.DateTimeField(null=True)
     attempts_forgotten_at = models.DateTimeField(null=True)

@@ -86,15 +86,19 @@ def put_on_hold(mailing: Mailing, reason: PauseReason, now: datetime) -> None:
     move(mailing, MailingState.PAUSED, now)
 
 
-def start(mailing: Mailing, now: datetime) -> None:
-    """Fixes the audience (who is in the directory now) and rings. The mailing's row is locked by the caller."""
+def start(mailing: Mailing, now: datetime, *, by_the_clock: bool = False) -> None:
+    """Fixes the audience (who is in the directory now) and rings. The mailing's row is locked by the caller.
+
+    `by_the_clock`: its start has come, so that what is between that and `now` is our delay.
+    """
     if mailing.ends_at <= now:
         end(mailing, MailingState.FINISHED, now)
         return
     before = mailing.state
     mailing.state, mailing.started_at, mailing.updated_at = MailingState.RUNNING, now, now
     mailing.audience_until = Client.objects.aggregate(last=Max("id"))["last"] or 0
-    mailing.save(update_fields=["state", "started_at", "updated_at", "audience_until"])
+    mailing.start_delay_s = (now - mailing.starts_at).total_seconds() if by_the_clock else None
+    mailing.save(update_fields=["state", "started_at", "updated_at", "audience_until", "start_delay_s"])
     record(SERVICE, "start", mailing, **turned(before, mailing.state))
     ring(mailing, now)
 

@@ -27,7 +27,7 @@ def start_due(now: datetime) -> int:
         mailing = due.select_for_update(skip_locked=True).filter(pk=mailing_id).first()
         if mailing is None:
             return False
-        start(mailing, now)
+        start(mailing, now, by_the_clock=True)
         return True
 
     return len(each(list(due.values_list("id", flat=True)), start_one))

@@ -37,6 +37,7 @@ OPEN: dict[str, tuple[tuple[str, ...], str]] = {
     "openapi": (SHOWING, "the API's document, for everybody the same"),
     "docs": (SHOWING, "the document as a page; its calls need a key or a session"),
     "healthz": (SHOWING, "whether this process answers"),
+    "metrics": (SHOWING, "what is measured: with METRICS_TOKEN, or from this machine; else 401"),
     "readyz": (SHOWING, "whether the service can do its work"),
 }
 # patterns that only say that there is nothing

@@ -14,6 +14,7 @@ SECRETS = {
     "database_url": "sqlite:////tmp/vestnik-deployed/nothing.sqlite3",
     "oidc_client_secret": "the provider's",
     "gateway_token": "the gateway's",
+    "metrics_token": "the token of who measures",
     "email_url": "smtp+tls://vestnik:a%40b@mail.example.com",
 }
 
