@@ -54,7 +54,7 @@ def _pattern(shown: str) -> str:
 
 @dataclass
 class Reader:
-    """Types commands; whoever typed the same line before need not wait for it again."""
+    """Types commands; what was typed before, in the other language, is not waited for again."""
 
     folder: Path
     web: str
@@ -62,7 +62,7 @@ class Reader:
     done: set[str] = field(default_factory=set)
 
     def types(self, commands: list[Command]) -> list[Result]:
-        """Runs a paper's commands in one shell, in their order."""
+        """Runs the commands of a paper and its twin in one shell, in their order."""
         wanted = [command for command in commands if not self._is_done(command)]
         if not wanted:
             return []
@@ -83,7 +83,7 @@ class Reader:
     def _is_done(self, command: Command) -> bool:
         """Programs that start anew take their time; a call of the API is quick and may differ each time."""
         text = " ".join(command.text.split())
-        if not text.startswith(".venv/bin/python manage.py"):
+        if ".venv/bin/python manage.py" not in text:
             return False
         is_known = text in self.done
         self.done.add(text)
