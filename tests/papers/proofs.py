@@ -36,7 +36,7 @@ LOOPS = {"until", "for", "while"}
 
 # they run until somebody stops them, take minutes, or change what a test of their own looks at:
 # their words are given to the command's own parser
-MANAGE_PARSED = {"worker", "load_demo", "simulate_gateway", "makemessages", "compilemessages", "makemigrations"}
+MANAGE_PARSED = {"worker", "after_restore", "load_demo", "simulate_gateway", "makemessages", "compilemessages", "makemigrations"}
 
 Problems = list[str]
 
@@ -278,6 +278,19 @@ def _git(arguments: list[str]) -> Problems:
     return [] if arguments[0] in verbs else [f"git {arguments[0]} is not in the list"]
 
 
+def _backup(arguments: list[str]) -> Problems:
+    """Programs of the databases: tests/deploy/test_operation.py types the lines of docs/operation.md."""
+    flags = {"--format", "--file", "--list", "--dbname", "--maintenance-db", "--no-owner", "--exit-on-error"}
+    flags |= {"--pgdata", "--checkpoint", "--wal-method", "-U", "-d", "-Fc", "--clean", "--if-exists"}
+    return _known(arguments, flags)
+
+
+def _gunicorn(arguments: list[str]) -> Problems:
+    """./run starts it with the same configuration."""
+    module = [word for word in arguments if word == "config.wsgi"]
+    return [*_there([word for word in arguments if word.endswith(".py")]), *([] if module else ["no config.wsgi"])]
+
+
 def _remove(arguments: list[str]) -> Problems:
     """Only below what ./run and ./test make themselves."""
     names = [word for word in arguments if not word.startswith("-")]
@@ -297,6 +310,12 @@ PARSED: dict[str, Callable[[list[str]], Problems]] = {
     "sudo": _sudo,
     "apt-get": _apt,
     "git": _git,
+    "pg_dump": _backup,
+    "pg_restore": _backup,
+    "pg_basebackup": _backup,
+    "createdb": _backup,
+    "sqlite3": _backup,
+    ".venv/bin/gunicorn": _gunicorn,
     "rm": _remove,
     "uv": _requirements,
     "python3": _requirements,
