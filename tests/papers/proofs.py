@@ -36,7 +36,15 @@ LOOPS = {"until", "for", "while"}
 
 # they run until somebody stops them, take minutes, or change what a test of their own looks at:
 # their words are given to the command's own parser
-MANAGE_PARSED = {"worker", "after_restore", "load_demo", "simulate_gateway", "makemessages", "compilemessages", "makemigrations"}
+MANAGE_PARSED = {
+    "worker",
+    "after_restore",
+    "load_demo",
+    "simulate_gateway",
+    "makemessages",
+    "compilemessages",
+    "makemigrations",
+}
 
 Problems = list[str]
 
