@@ -15,8 +15,8 @@ from mailings.models import Mailing, MailingState
 pytestmark = pytest.mark.django_db
 
 
-def load(clients: int = 60) -> None:
-    call_command("load_demo", clients=clients, stdout=io.StringIO())
+def load(clients: int = 60, *, once: bool = False) -> None:
+    call_command("load_demo", clients=clients, once=once, stdout=io.StringIO())
 
 
 @pytest.mark.once
@@ -34,6 +34,16 @@ def test_a_second_load_adds_nothing() -> None:
     load()
 
     assert (Client.objects.count(), Mailing.objects.count()) == before
+
+
+@pytest.mark.once
+def test_what_a_person_made_of_the_demo_is_left_alone_by_a_load_once() -> None:
+    load()
+    Client.objects.update(tag="mine")
+
+    load(once=True)
+
+    assert set(Client.objects.values_list("tag", flat=True)) == {"mine"}
 
 
 @pytest.mark.django_db(transaction=True)
