@@ -86,13 +86,6 @@ class UnknownTable(RecipientTable):
         sequence = ("tick", "...")
 
 
-class ClientMessageTable(MessageTable):
-    """The messages of one client."""
-
-    class Meta:
-        exclude = ("client",)
-
-
 class StatisticsTable(Rows):
     css = "rows rows-mailings"
     name = cell("mailings/cells/name.html", _("Mailing"), accessor="mailing__name", attrs=LEAD)

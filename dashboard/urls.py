@@ -40,6 +40,7 @@ urlpatterns = [
     path("mailings/audience", mailings.count_audience, name="mailing_audience"),
     path("mailings/<id:pk>", mailings.detail, name="mailing"),
     path("mailings/<id:pk>/recipients", mailings.recipients, name="mailing_recipients"),
+    path("mailings/<id:pk>/log", mailings.log, name="mailing_log"),
     path("mailings/<id:pk>/edit", mailings.edit, name="mailing_edit"),
     path("mailings/<id:pk>/review/<slug:verb>", verbs.review, name="mailing_review"),
     path("mailings/<id:pk>/launch", verbs.launch, name="mailing_launch"),

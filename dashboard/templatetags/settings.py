@@ -33,6 +33,14 @@ def thing_address(entry: JournalEntry) -> str | None:
 
 
 @register.filter
+def entry_tone(entry: JournalEntry) -> str:
+    """The colour of what was done: what stops something, what lets it go on, and all else."""
+    return {"pause": "paused", "cancel": "cancelled", "delete": "cancelled", "opt_out": "cancelled"}.get(
+        entry.verb, "running" if entry.verb in ("launch", "start", "resume") else "scheduled"
+    )
+
+
+@register.filter
 def told(entry: JournalEntry) -> Iterator[Detail]:
     return journal.details(entry)
 

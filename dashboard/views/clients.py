@@ -9,11 +9,11 @@ from accounts.roles import Role
 from clients import operations
 from clients.queries import ClientFilter
 from clients.queries import clients as found_clients
-from dashboard import access, htmx, paging, refusals
+from dashboard import access, htmx, moments, paging, refusals
 from dashboard.filters import ClientFilters
 from dashboard.forms import ClientForm
-from dashboard.tables import ClientMessageTable, ClientTable
-from mailings import queries
+from dashboard.tables import ClientTable
+from mailings import history, queries
 from mailings.queries import MessageFilter
 
 
@@ -34,9 +34,9 @@ def directory(request: HttpRequest) -> HttpResponse:
 @access.page()
 def card(request: HttpRequest, pk: int) -> HttpResponse:
     client = access.client(pk)
-    page = paging.cut(queries.messages(MessageFilter(client_id=pk)), request, rows=20)
-    context = {"client": client, "page": page, "table": ClientMessageTable(page.rows, request=request)}
-    return htmx.page_or_fragment(request, "clients/detail.html", "messages/_table.html", context)
+    told = moments.cut(request, lambda mark, rows: history.of_client(pk, rows=rows, before=mark), rows=20)
+    context = {"client": client, "story": told}
+    return htmx.page_or_fragment(request, "clients/detail.html", "history/_story.html", context)
 
 
 @access.form()

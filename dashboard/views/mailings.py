@@ -9,11 +9,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from accounts.refusals import Invalid
-from dashboard import access, charts, htmx, paging, progress, refusals
+from dashboard import access, charts, htmx, moments, paging, progress, refusals
 from dashboard.filters import MailingFilters, MessageFilters
+from dashboard.moments import LogForm
 from dashboard.plan_form import PLACES, AudienceForm, PlanForm
 from dashboard.tables import MailingTable, RecipientTable, UnknownTable
-from mailings import audience, clock, operations, queries, tally
+from mailings import audience, clock, history, operations, queries, tally
+from mailings.history import Mark, Moment
 from mailings.models import Mailing, MailingState, MessageReason
 from mailings.operations import OVER, STARTED
 from mailings.policy import State
@@ -91,6 +93,25 @@ def recipients(request: HttpRequest, pk: int) -> HttpResponse:
         "is_narrowed": any(request.GET.get(name) for name in filters.filters),
     }
     return htmx.page_or_fragment(request, "mailings/recipients.html", "messages/_table.html", context)
+
+
+@access.page()
+def log(request: HttpRequest, pk: int) -> HttpResponse:
+    """What was done to a mailing, and every attempt of its messages."""
+    mailing, form = access.mailing(pk), LogForm(request.GET)
+    wanted = form.wanted()
+
+    def take(mark: Mark | None, rows: int) -> list[Moment]:
+        return history.of_mailing(pk, rows=rows, before=form.first(mark), **wanted)
+
+    context = {
+        **_frame(mailing),
+        "row": progress.rows([mailing])[0],
+        "form": form,
+        "story": moments.cut(request, take),
+        "is_narrowed": any(request.GET.get(name) for name in form.fields),
+    }
+    return htmx.page_or_fragment(request, "mailings/log.html", "history/_story.html", context)
 
 
 @access.form()

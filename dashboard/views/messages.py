@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from dashboard import access, htmx, paging
 from dashboard.filters import AllMessageFilters
 from dashboard.tables import MessageTable
-from mailings import clock, placeholders, queries
+from mailings import clock, history, placeholders, queries
 from mailings.operations import STARTED
 from mailings.queries import MessageFilter
 
@@ -30,7 +30,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "message": message,
         "text": placeholders.render(message.mailing.text, attributes),
-        "attempts": list(message.attempt_log.order_by("number")),
+        "moments": history.of_message(message),
         "can_send": message.mailing.state in STARTED and clock.now() < message.mailing.ends_at,
         "is_moving": message.state in ("queued", "sending"),
     }

@@ -148,6 +148,10 @@ class Attempt(models.Model):
     """
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="attempt_log", db_index=False)
+    # the message's: written once, so no constraint checks it with each of a million attempts
+    mailing = models.ForeignKey(
+        Mailing, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     number = models.IntegerField()
     started_at = models.DateTimeField()
     duration_ms = models.IntegerField(null=True)
@@ -159,6 +163,10 @@ class Attempt(models.Model):
     class Meta:
         ordering = ["message", "number"]
         constraints = [models.UniqueConstraint(name="attempt_once", fields=["message", "number"])]
+        indexes = [
+            # the attempts of a mailing that came to this, in the order of time
+            models.Index(name="attempt_of_mailing", fields=["mailing", "outcome", "started_at", "id"]),
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of message {self.message_id}"

@@ -111,6 +111,7 @@ def _attempt(settlement: Settlement) -> Attempt:
     outcome = settlement.outcome
     return Attempt(
         message_id=settlement.job.id,
+        mailing_id=settlement.job.mailing_id,
         number=settlement.job.attempt,
         started_at=settlement.began_at,
         duration_ms=round(settlement.duration_s * 1000),
