@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.benchmarks.footprint [--messages N]
 
-Each message goes the way of all: added, claimed, settled as sent with its attempt, its counts folded. The gateway is
-left out: an outcome is at hand at once, so that the rate is that of the database's part alone.
+Each message goes the way of all: added, claimed, settled as sent with its attempt, its counts folded. The gateway
+is left out: an outcome is at hand at once, so that the rate is that of the database's part alone.
 """
 
 import argparse
@@ -30,7 +30,9 @@ def main() -> None:
         wal = (_wal() - before) / sent
         sizes = {table: _sizes(table) for table in TABLES}
         rows = {table: _one(f"SELECT count(*) FROM {table}") for table in TABLES}
-    print(Figure(f"`footprint`: {sent:,} messages through the database", f"{sent / took:,.0f} messages/s", "", None))
+    print(
+        Figure(f"`footprint`: {sent:,} messages through the database", f"{sent / took:,.0f} messages/s", "", None)
+    )
     print(Figure("`footprint`: WAL of a message", f"{wal:,.0f} bytes", "", None))
     for table, (heap, indexes) in sizes.items():
         each = f"{heap / rows[table]:,.0f} bytes, its indexes {indexes / rows[table]:,.0f}"
