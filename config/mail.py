@@ -1,7 +1,7 @@
 """The mail server, as `EMAIL_URL` names it. Pure."""
 
 from dataclasses import dataclass, field
-from email.utils import parseaddr
+from email.utils import getaddresses
 from enum import StrEnum
 from urllib.parse import unquote, urlsplit
 
@@ -47,6 +47,11 @@ def server(address: str) -> Server | None:
 
 def is_address(text: str) -> bool:
     """Whether a letter may be from it: `anna@example.com`, or a name and that between < and >."""
-    _name, address = parseaddr(text)
-    local, _, domain = address.partition("@")
-    return bool(local and domain) and text.isprintable() and not set(" ,;<>@") & set(local + domain)
+    found = [address for _name, address in getaddresses([text])]
+    local, _, domain = "".join(found).partition("@")
+    return (
+        len(found) == 1
+        and bool(local and domain)
+        and text.isprintable()
+        and not set(" ,;<>@") & set(local + domain)
+    )

@@ -44,6 +44,11 @@ class Parcel:
     recipient: str
     content: bytes
 
+    def __post_init__(self) -> None:
+        for address in (self.sender, self.recipient):
+            if not address.isprintable() or set(address) & set(" <>"):  # smtplib would mend it silently
+                raise ValueError("An address is one word on one line")
+
 
 class _Refusal(Exception):
     """The server said no; whether it may say yes later."""

@@ -20,6 +20,8 @@ WENT_WRONG = (State.FAILED, State.UNKNOWN, State.EXPIRED, State.CANCELLED)
 WEEK = 7
 REASONS_TOLD, COMING_TOLD = 5, 20
 A_DAY, QUARTER = timedelta(days=1), timedelta(minutes=15)
+# of a clock that goes back, but where the date line was moved
+WIDEST_JUMP = timedelta(hours=3)
 # what a clock may be asked for: days around the first and the last have no neighbours
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 
@@ -149,7 +151,10 @@ def _first(day: date, at: time, zone: str) -> datetime:
     local = ZoneInfo(zone)
     past_quarter = timedelta(minutes=at.minute % 15, seconds=at.second)
     whole = datetime.combine(day, at) - past_quarter
-    moment = whole.replace(tzinfo=local).astimezone(UTC) - timedelta(hours=26)
+    moment = whole.replace(tzinfo=local).astimezone(UTC)
+    while (moment - WIDEST_JUMP).astimezone(local).replace(tzinfo=None) >= whole:
+        moment -= A_DAY
+    moment -= WIDEST_JUMP
     while moment.astimezone(local).replace(tzinfo=None) < whole:
         moment += QUARTER
     # where the clock jumped over the quarter, the time it jumped to is late enough
