@@ -120,6 +120,8 @@ def _options(name: str, arguments: list[str]) -> Problems:
 
 def _module(module: str, arguments: list[str]) -> Problems:
     """A module of tests/ or deploy/ that takes minutes or writes papers: it is there and knows the options."""
+    if module == "gunicorn":
+        return _gunicorn(arguments)
     if module == "tests.benchmarks.NAME":
         module = "tests.benchmarks.drain"
     path = ROOT / module.replace(".", "/")
@@ -323,7 +325,6 @@ PARSED: dict[str, Callable[[list[str]], Problems]] = {
     "pg_basebackup": _backup,
     "createdb": _backup,
     "sqlite3": _backup,
-    ".venv/bin/gunicorn": _gunicorn,
     "rm": _remove,
     "uv": _requirements,
     "python3": _requirements,
