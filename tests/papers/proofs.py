@@ -325,6 +325,7 @@ PARSED: dict[str, Callable[[list[str]], Problems]] = {
     "pg_basebackup": _backup,
     "createdb": _backup,
     "sqlite3": _backup,
+    ".venv/bin/gunicorn": _gunicorn,
     "rm": _remove,
     "uv": _requirements,
     "python3": _requirements,
