@@ -18,31 +18,16 @@ from pytest_django.fixtures import Settings
 
 from config.proxies import networks
 from mailings import clock, pace, queue, totals
-from mailings.gateway import Cause
-from mailings.models import Mailing, Worker
-from mailings.pace import Answer, Pace
+from mailings.models import Worker
 from mailings.policy import STATE_OF, Reason, State, Verdict
 from tests import databases
-from tests.makers import make_clients, make_jobs, make_outcome, make_running_mailing, make_settlements
+from tests.makers import make_clients, make_jobs, make_running_mailing, make_settlements
 from tests.scrape import LOOPBACK, families, label_values, labels_of, scrape, value, values
 from tests.web_process import web_server
 from tests.worker_process import ROOT, children, is_alive, until
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 REFUSED = Verdict(State.FAILED, Reason.REFUSED)
-
-
-@pytest.fixture
-def world(db: None) -> None:
-    """Something of everything: a mailing, requests with outcomes, a worker, a web request."""
-    mailing = make_running_mailing(clients=6)
-    outcome = make_outcome(Cause.REFUSED, http_status=400, detail="79137305284")
-    queue.settle(make_settlements(make_jobs(mailing, 2), REFUSED, outcome), now=clock.now())
-    Pace().note([Answer(outcome, clock.now(), 0.3)] * 2, clock.now())
-    Mailing.objects.update(start_delay_s=0.7)
-    now = clock.now()
-    Worker.objects.create(id="w" * 32, host="here", started_at=now, seen_at=now, clock_ahead_s=-0.25)
-    Http().get("/clients/1")
 
 
 # -- who may ask ---------------------------------------------------------------------------------------

@@ -77,8 +77,8 @@ def lie_in_wait(deed: Callable[[], None], point: str) -> None:
         "chunk": (audience, "materialise"),
         "claimed": (queue, "claim"),
         "answered": (gateway.Line, "collect"),
-        "unsettled": (queue, "settle"),
-        "settling": (queue, "settle"),
+        "unsettled": (queue, "settle_ours"),
+        "settling": (queue, "settle_ours"),
         "settled": (dispatch._Run, "_write"),
     }[point]
     setattr(owner, name, surprised(getattr(owner, name), deed, point))

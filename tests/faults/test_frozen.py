@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailings.models import Attempt, Mailing
+from tests.faults.measured import metrics_equal_the_ledger
 from tests.faults.stage import SHORT_TIMEOUT, Stage, is_settled, states
 from tests.worker_process import WorkerProcess, children, until
 
@@ -84,3 +85,4 @@ def test_a_worker_stopped_for_longer_than_its_lease_changes_and_sends_nothing(
     lost = Attempt.objects.filter(cause="worker_lost").values_list("message__mailing", flat=True)
     assert set(lost) == {mailings[point].pk for point in ("claimed", *HELD)}
     assert not stage.judge().repeats
+    metrics_equal_the_ledger()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.crew import crew
+from tests.faults.measured import metrics_equal_the_ledger
 from tests.faults.stage import LEASE_S, SHORT_TIMEOUT, Stage, is_settled, states
 from tests.worker_process import is_alive, until
 
@@ -36,6 +37,7 @@ def test_kills_at_random_lose_nobody_and_repeat_nothing_without_reason(stage: St
     assert report.repeats.total() + states(held)["unknown"] <= len(workers.kills) * WORKERS * CONCURRENCY
     assert len(workers.kills) > 2
     assert workers.slowest_recovery_s() < RECOVERED_S
+    metrics_equal_the_ledger()
 
 
 @pytest.mark.parametrize("victim", [0, 4, 5], ids=["a hand", "the monitor", "the pusher"])
