@@ -269,6 +269,7 @@ if not GATEWAY_URL.startswith(("http://", "https://")):
 # nobody's phone is behind these; docker-compose.yml calls the simulator by its name
 GATEWAY_IS_SIMULATOR = urlsplit(GATEWAY_URL).hostname in ("127.0.0.1", "localhost", "::1", "simulator")
 GATEWAY_TOKEN = secret("GATEWAY_TOKEN", SIMULATOR_TOKEN)
+GATEWAY_IS_SET = not (GATEWAY_IS_SIMULATOR and GATEWAY_TOKEN == SIMULATOR_TOKEN)
 GATEWAY_TIMEOUT = positive("GATEWAY_TIMEOUT", 10)
 GATEWAY_CONCURRENCY = int(positive("GATEWAY_CONCURRENCY", 100))
 if GATEWAY_CONCURRENCY < 1:

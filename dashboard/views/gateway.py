@@ -27,6 +27,7 @@ def panel(request: HttpRequest) -> HttpResponse:
         "limit": breaker.per_second(pace.condition(row), settings.GATEWAY_RATE),
         "is_checking": is_checking(row),
         "is_there": (row.check_outcome or {}).get("kind") in (Kind.SENT.value, Kind.REFUSED.value),
+        "is_set": settings.GATEWAY_IS_SET,
         "is_used": row.flow in (Flow.FLOWING, Flow.RAMPING),
         "may_stop": access.may(request, Role.ADMINISTRATOR),
         "stop_form": StopForm(),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from accounts.models import JournalEntry
 from accounts.roles import Role
@@ -44,6 +45,13 @@ def press(browser: Browser, verb: str, **typed: str) -> str:
 
 def flow() -> str:
     return Gateway.objects.get().flow
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_the_page_says_when_no_gateway_is_set(is_set: bool, viewer: Browser, settings: Settings) -> None:
+    settings.GATEWAY_IS_SET = is_set
+
+    assert ("No gateway is set." in read(viewer)) is not is_set
 
 
 @pytest.mark.parametrize("state", list(Flow))

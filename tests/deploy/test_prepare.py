@@ -41,7 +41,7 @@ def test_where_a_provider_is_set_somebody_is_to_be_invited(settings: Settings) -
 
 def test_it_says_nothing_of_what_is_not_missing(settings: Settings) -> None:
     User.objects.create_user("somebody@example.com")
-    settings.GATEWAY_IS_SIMULATOR = False
+    settings.GATEWAY_IS_SET = True
 
     assert said() == "The database is ready.\n"
 

@@ -64,7 +64,7 @@ class Command(BaseCommand):
         if not User.objects.exists():
             command = "invite EMAIL --role administrator" if settings.OIDC else "create_tryout_admin"
             self.stdout.write(f"Nobody can sign in yet: run `python manage.py {command}`.")
-        if settings.GATEWAY_IS_SIMULATOR and settings.GATEWAY_TOKEN == settings.SIMULATOR_TOKEN:
+        if not settings.GATEWAY_IS_SET:
             self.stdout.write(
                 f"No gateway is set: messages wait, unless the simulator answers at {settings.GATEWAY_URL}. "
                 "Set GATEWAY_URL and GATEWAY_TOKEN."
