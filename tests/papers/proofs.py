@@ -22,6 +22,7 @@ RUN = {
     "grep",
     "openssl",
     "cp",
+    "mkdir",
     "cat",
     "until",
     "for",
