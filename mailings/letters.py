@@ -355,9 +355,10 @@ def content(letter: Letter, day: Day) -> bytes:
     message["From"], message["To"], message["Subject"] = settings.EMAIL_FROM, letter.address, drawn.subject
     message["Date"] = format_datetime(letter.created_at)
     message["Message-ID"] = f"<report-{day.day.isoformat()}-{letter.pk}@{urlsplit(settings.PUBLIC_URL).hostname}>"
-    message["Content-Language"], message["Auto-Submitted"] = letter.language, "auto-generated"
+    message["Auto-Submitted"] = "auto-generated"
     message.set_content(drawn.text, cte="quoted-printable")
     message.add_alternative(drawn.html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = letter.language  # now: a body takes such headers along
     return message.as_bytes()
 
 

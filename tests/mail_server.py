@@ -31,6 +31,7 @@ class MailServer:
         self.to_mail: str | None = None
         self.to_rcpt: str | None = None
         self.to_data: str | None = None
+        self.on_rcpt: Callable[[], object] = lambda: None
         self.on_data: Callable[[], object] = lambda: None
         self.was_secure = self.was_known = False
 
@@ -43,6 +44,7 @@ class MailServer:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        self.on_rcpt()
         if self.to_rcpt == HANGS:
             await asyncio.sleep(3600)
         if self.to_rcpt is None:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -117,19 +118,10 @@ def test_the_mean_is_that_of_the_days_that_are_known() -> None:
     assert make_day().before is None
 
 
-def make_day(**fields: object) -> Day:
+def make_day(**fields: Any) -> Day:
     since, until = report.bounds(DAY, MOSCOW)
-    return Day(  # type: ignore[arg-type]  # the fields are a test's own
-        **{
-            "day": DAY,
-            "timezone": MOSCOW,
-            "since": since,
-            "until": until,
-            "made_at": until,
-            "ends": ends(),
-            **fields,
-        }
-    )
+    known: dict[str, Any] = {"since": since, "until": until, "made_at": until, "ends": ends()}
+    return Day(**{"day": DAY, "timezone": MOSCOW, **known, **fields})
 
 
 def test_only_what_was_not_sent_has_reasons_the_most_frequent_first() -> None:

@@ -1,0 +1,410 @@
+"""The daily report is posted once, and every letter of it arrives once or says what became of it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django_q.models import OrmQ
+from pytest_django.fixtures import Settings
+
+from accounts import people
+from accounts.journal import SERVICE, Actor
+from accounts.models import JournalEntry, User
+from accounts.refusals import Invalid, Refused
+from accounts.roles import Role
+from config.mail import Security, Server
+from mailings import clock, letters, report
+from mailings.models import Letter, LetterState, Occasion, Report, Subscription
+from mailings.post import Fate, Handed
+from mailings.worker import Clock
+from tests.mail_server import MailServer, mail_server
+from tests.makers import make_letter
+from tests.threads import at_once, no_errors
+from tests.worker_process import ROOT, worker_environment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MOSCOW, EIGHT = "Europe/Moscow", time(8)
+DAY = date(2026, 3, 10)
+NINE = datetime(2026, 3, 11, 6, tzinfo=UTC)  # of the next morning, there
+MIDNIGHT = report.begins_at(DAY + 2 * report.A_DAY, MOSCOW)
+ONE_RUN = "import django; django.setup(); from mailings import letters; letters.run(lambda: False)"
+FROM = "Vestnik <vestnik@example.com>"
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[MailServer]:
+    """A mail server that everything is configured for."""
+    with mail_server() as (there, server):
+        settings.MAIL_SERVER, settings.EMAIL_FROM = server, FROM
+        settings.REPORT_AT, settings.REPORT_TIMEZONE = EIGHT, MOSCOW
+        yield there
+
+
+@pytest.fixture
+def at_nine() -> Iterator[None]:
+    """The database's clock shows nine in the morning of the day after."""
+    clock.pretend(NINE - datetime.now(UTC))
+    yield
+    clock.forget()
+
+
+def subscribe(*addresses: str, language: str = "en") -> list[User]:
+    found = [people.invite(SERVICE, address, Role.VIEWER) for address in addresses]
+    for user in found:
+        letters.choose(Actor(user=user), language)
+    return found
+
+
+def run() -> list[tuple[str, str]]:
+    """After a run: every letter's address and state."""
+    letters.run(lambda: False)
+    return [(one.address, one.state) for one in Letter.objects.order_by("address", "id")]
+
+
+# -- posting -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("at_nine")
+def test_everybody_who_chose_it_gets_the_report_once_in_his_language(served: MailServer) -> None:
+    subscribe("anna@example.com")
+    subscribe("boris@example.com", language="ru")
+    people.invite(SERVICE, "nobody@example.com", Role.ADMINISTRATOR)
+
+    first, again = run(), run()
+
+    assert first == again == [("anna@example.com", "sent"), ("boris@example.com", "sent")]
+    assert sorted(to for to, _ in served.taken) == ["anna@example.com", "boris@example.com"]
+    subjects = {to: str(letter["Subject"]) for to, letter in served.letters}
+    assert subjects["anna@example.com"] == "Vestnik, 10 March: nothing was sent"
+    assert subjects["boris@example.com"] == "Вестник, 10 марта: ничего не отправлено"
+    entry = JournalEntry.objects.get(verb="send")
+    assert (entry.actor, entry.details) == ("vestnik", {"day": "2026-03-10", "letters": 2})
+
+
+@pytest.mark.usefixtures("at_nine")
+def test_a_letter_has_two_bodies_and_says_who_wrote_it(served: MailServer) -> None:
+    subscribe("anna@example.com")
+    run()
+
+    [(_, letter)] = served.letters
+    written = Letter.objects.get()
+    assert (letter["From"], letter["To"]) == (FROM, "anna@example.com")
+    assert letter["Message-ID"] == f"<report-2026-03-10-{written.pk}@127.0.0.1>"
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert [part.get_content_type() for part in letter.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+    for part in list(letter.walk())[1:]:
+        assert "http://127.0.0.1:8000/settings/report" in part.get_content()
+
+
+def test_without_a_mail_server_the_day_is_written_and_nobody_is_written_to(settings: Settings) -> None:
+    settings.MAIL_SERVER, settings.REPORT_AT, settings.REPORT_TIMEZONE = None, EIGHT, MOSCOW
+    [anna] = subscribe("anna@example.com")
+
+    letters.post_due(NINE)
+    assert (Report.objects.get().day, Report.objects.get().posted_at) == (DAY, NINE)
+    assert not Letter.objects.exists()
+    assert not letters.is_due(NINE)
+    with pytest.raises(Refused, match="EMAIL_URL"):
+        letters.send(Actor(user=anna), DAY, to=anna.email, language="en")
+
+
+def test_a_worker_that_comes_late_posts_until_midnight_and_not_after(served: MailServer) -> None:
+    subscribe("anna@example.com")
+    due = report.due_at(DAY, MOSCOW, EIGHT)
+
+    assert not letters.is_due(due - timedelta(seconds=1))
+    assert not letters.is_due(MIDNIGHT)
+    assert letters.post_due(MIDNIGHT) == 0
+    assert letters.is_due(MIDNIGHT - timedelta(seconds=1))
+    assert letters.post_due(MIDNIGHT - timedelta(seconds=1)) == 1
+
+
+def test_when_the_clock_goes_back_nothing_is_posted_again(served: MailServer) -> None:
+    subscribe("anna@example.com")
+
+    posted = [letters.post_due(NINE + timedelta(minutes=minutes)) for minutes in (0, 50, -30, 0, 120)]
+
+    assert posted == [1, 0, 0, 0, 0]
+
+
+def test_what_was_written_stays_as_it_was(served: MailServer) -> None:
+    letters.post_due(NINE)
+    kept = letters.read(DAY, NINE)
+
+    assert letters.read(DAY, NINE + timedelta(days=5)) == kept
+    assert kept.made_at == NINE
+    with pytest.raises(letters.NotThere):
+        letters.read(DAY + report.A_DAY, NINE)
+
+
+def test_one_worker_of_many_posts_the_day(served: MailServer) -> None:
+    subscribe("anna@example.com", "boris@example.com")
+    posted: list[int] = []
+
+    no_errors(at_once(*[lambda: posted.append(letters.post_due(NINE))] * 4))
+
+    assert sorted(posted) == [0, 0, 0, 2]
+    assert Letter.objects.count() == 2
+    assert JournalEntry.objects.filter(verb="send").count() == 1
+
+
+def test_the_clock_rings_when_something_is_due(served: MailServer) -> None:
+    make_letter(state=LetterState.QUEUED, ended_at=None)
+
+    Clock().tick()
+
+    assert any(task.name() == "letters" for task in OrmQ.objects.all())
+
+
+# -- sending -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queued(served: MailServer) -> Letter:
+    return make_letter(state=LetterState.QUEUED, ended_at=None)
+
+
+def claim(now: datetime) -> letters.Claim:
+    claimed = letters.claim(now)
+    assert claimed is not None
+    return claimed
+
+
+def test_a_letter_is_one_holder_s_at_a_time(queued: Letter) -> None:
+    claims: list[letters.Claim | None] = []
+
+    no_errors(at_once(*[lambda: claims.append(letters.claim(clock.now()))] * 4))
+
+    assert sum(found is not None for found in claims) == 1
+    queued.refresh_from_db()
+    assert (queued.state, queued.attempts) == (LetterState.SENDING, 1)
+
+
+def test_who_is_lost_before_the_text_left_leaves_a_letter_that_is_tried_again(queued: Letter) -> None:
+    now = clock.now()
+    lost = claim(now)
+
+    letters.recover(now + letters.LEASE)
+
+    assert not letters.note_leaving(lost, now + letters.LEASE)
+    second = claim(now + letters.LEASE)
+    assert letters.note_leaving(second, now + letters.LEASE)
+    assert not letters.settle(lost, Handed(Fate.TAKEN), now + letters.LEASE)
+    assert letters.settle(second, Handed(Fate.TAKEN), now + letters.LEASE)
+
+
+def test_who_is_lost_after_the_text_left_leaves_it_unknown_and_nobody_repeats_it(queued: Letter) -> None:
+    now = clock.now()
+    lost = claim(now)
+    assert letters.note_leaving(lost, now)
+
+    letters.recover(now + letters.LEASE)
+    queued.refresh_from_db()
+    assert queued.state == LetterState.UNKNOWN
+    assert letters.claim(now + letters.LEASE) is None
+    # he was only slow: his word clears it up
+    assert letters.settle(lost, Handed(Fate.TAKEN, "250 OK"), now + letters.LEASE)
+    queued.refresh_from_db()
+    assert queued.state == LetterState.SENT
+
+
+def test_nobody_lets_a_text_leave_after_his_lease_has_passed(queued: Letter) -> None:
+    now = clock.now()
+    slow = claim(now)
+
+    assert not letters.note_leaving(slow, now + letters.LEASE)
+
+
+def test_a_server_that_is_away_is_tried_again_later_and_later_until_the_day_is_over(settings: Settings) -> None:
+    settings.MAIL_SERVER, settings.EMAIL_FROM = Server("127.0.0.1", 1, Security.NONE), FROM
+    settings.REPORT_AT, settings.REPORT_TIMEZONE = EIGHT, MOSCOW
+    subscribe("anna@example.com")
+    letters.post_due(NINE)
+    now, waits = NINE, []
+
+    while claimed := letters.claim(now):
+        letters.settle(claimed, Handed(Fate.AWAY, "no connection"), now)
+        claimed.letter.refresh_from_db()
+        waits.append((claimed.letter.due_at - now) // timedelta(minutes=1))
+        now = claimed.letter.due_at
+
+    letters.recover(now)
+    assert waits[:7] == [1, 2, 4, 8, 16, 30, 30]
+    assert MIDNIGHT <= now < MIDNIGHT + timedelta(minutes=30)
+    assert Letter.objects.get().state == LetterState.EXPIRED
+
+
+@pytest.mark.usefixtures("at_nine")
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ({"to_rcpt": "550 No such user"}, LetterState.FAILED),
+        ({"to_data": "451 Later"}, LetterState.QUEUED),
+        ({"to_data": "nonsense"}, LetterState.UNKNOWN),
+    ],
+    ids=str,
+)
+def test_what_the_server_said_is_kept_with_the_letter(
+    said: dict[str, str], state: LetterState, served: MailServer
+) -> None:
+    subscribe("anna@example.com")
+    for command, answer in said.items():
+        setattr(served, command, answer)
+
+    assert run() == [("anna@example.com", state)]
+    assert Letter.objects.get().detail
+
+
+def test_a_removed_person_gets_nothing_any_more(served: MailServer) -> None:
+    people.invite(SERVICE, "root@example.com", Role.ADMINISTRATOR)
+    anna, _boris = subscribe("anna@example.com", "boris@example.com")
+    letters.post_due(NINE)
+    people.remove(SERVICE, anna.pk)
+
+    letters.recover(NINE)
+
+    assert dict(Letter.objects.values_list("address", "state")) == {
+        "anna@example.com": LetterState.FAILED,
+        "boris@example.com": LetterState.QUEUED,
+    }
+    assert [one.user.email for one in letters.subscribers()] == ["boris@example.com"]
+
+
+# -- by hand -----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_letter_is_sent_again_by_a_person_as_a_letter_of_its_own(served: MailServer) -> None:
+    unknown = make_letter(state=LetterState.UNKNOWN)
+
+    again = letters.send_again(SERVICE, unknown.pk)
+    run()
+
+    again.refresh_from_db()
+    assert (again.state, again.occasion, again.report) == (LetterState.SENT, Occasion.BY_HAND, unknown.report)
+    with pytest.raises(Refused, match="on its way"):
+        letters.send_again(SERVICE, make_letter(state=LetterState.QUEUED, ended_at=None).pk)
+
+
+@pytest.mark.parametrize(
+    "to", ["", "anna", "anna@example.com\nBcc: eve@example.com", "a@b.ru, c@d.ru", "<anna@example.com>"], ids=repr
+)
+def test_a_letter_goes_to_one_address_that_is_one(to: str, served: MailServer) -> None:
+    with pytest.raises(Invalid):
+        letters.send(SERVICE, letters.last_day(clock.now()), to=to, language="en")
+
+    assert not Letter.objects.exists()
+
+
+def test_people_choose_and_choose_again(db: None) -> None:
+    [anna] = subscribe("anna@example.com")
+
+    letters.choose(Actor(user=anna), "ru")
+    letters.choose(Actor(user=anna), "ru")
+    assert Subscription.objects.get().language == "ru"
+    letters.choose(Actor(user=anna), None)
+
+    assert not Subscription.objects.exists()
+    told = [entry.details for entry in JournalEntry.objects.filter(user=anna).order_by("id")]
+    assert [entry["after"]["daily_report"] for entry in told] == ["en", "ru", None]
+    with pytest.raises(Invalid):
+        letters.choose(Actor(user=anna), "xx")
+    with pytest.raises(Refused):
+        letters.choose(SERVICE, "en")
+
+
+def test_a_command_sends_it_at_once_and_says_what_came_of_it(served: MailServer) -> None:
+    said = StringIO()
+    day = (letters.last_day(clock.now()) - report.A_DAY).isoformat()
+
+    call_command("send_report", "--day", day, "--to", "boss@example.com", "--language", "ru", stdout=said)
+    [(to, letter)] = served.letters
+    assert (to, letter["Content-Language"]) == ("boss@example.com", "ru")
+    assert said.getvalue() == "boss@example.com: sent (250 OK)\n"
+
+    with pytest.raises(CommandError, match="Nobody chose"):
+        call_command("send_report")
+    subscribe("anna@example.com")
+    served.to_rcpt = "550 No"
+    with pytest.raises(CommandError, match="Not every letter"):
+        call_command("send_report", stdout=said)
+    assert "anna@example.com: failed (550 No)" in said.getvalue()
+    with pytest.raises(CommandError, match="There is no report"):
+        call_command("send_report", "--day", "2999-01-01", "--to", "boss@example.com")
+
+
+# -- real processes -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def process(served: MailServer, database_url: str, settings: Settings) -> Iterator[Callable[[], Any]]:
+    """Starts a run of the letters in a process of its own."""
+    server = settings.MAIL_SERVER
+    environment = worker_environment(
+        database_url,
+        "http://127.0.0.1:1",
+        EMAIL_URL=f"smtp://{server.host}:{server.port}",
+        EMAIL_FROM=FROM,
+        REPORT_AT="00:00",
+    )
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(
+            subprocess.Popen([sys.executable, "-c", ONE_RUN], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+        )
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+
+
+@pytest.mark.processes
+def test_two_processes_post_and_send_each_letter_once(served: MailServer, process: Callable[[], Any]) -> None:
+    addresses = [f"person{number}@example.com" for number in range(6)]
+    subscribe(*addresses)
+
+    ends = [started.wait(60) for started in [process(), process()]]
+
+    assert ends == [0, 0]
+    assert sorted(to for to, _ in served.taken) == addresses
+    assert set(Letter.objects.values_list("state", "attempts")) == {("sent", 1)}
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("at", "state"), [("RCPT", "sent"), ("DATA", "unknown")])
+def test_a_process_killed_with_a_letter_in_its_hand_loses_and_repeats_nothing(
+    at: str, state: str, served: MailServer, process: Callable[[], Any]
+) -> None:
+    """Before the text has left it is sent after all; while the server takes it nobody knows, and it stays so."""
+    subscribe("anna@example.com")
+    kill_at(served, at, victim := process())
+    victim.wait(60)
+    assert victim.returncode == -signal.SIGKILL
+
+    Letter.objects.update(lease_until=clock.now() - timedelta(seconds=1))
+    assert run() == [("anna@example.com", state)]
+    assert run() == [("anna@example.com", state)]
+    assert len(served.taken) == 1
+
+
+def kill_at(served: MailServer, at: str, victim: Any) -> None:
+    """Once, when the server hears the command; what came with it it has taken."""
+
+    def kill() -> None:
+        served.on_rcpt = served.on_data = lambda: None
+        os.kill(victim.pid, signal.SIGKILL)
+
+    setattr(served, f"on_{at.lower()}", kill)
