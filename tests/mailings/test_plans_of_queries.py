@@ -26,8 +26,8 @@ def _tables_without_a_past(db: None) -> None:
             cursor.execute("TRUNCATE clients_client, mailings_mailing CASCADE")
 
 
-def plans(deed: Callable[[], object], table: str) -> list[str]:
-    """How the database answers each question about `table` that `deed` asks."""
+def plans(deed: Callable[[], object], table: str, *, verbs: str = "SELECT") -> list[str]:
+    """How the database answers each question about `table` that `deed` asks, or whatever else it is told."""
     asked: list[tuple[str, Any]] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -36,7 +36,7 @@ def plans(deed: Callable[[], object], table: str) -> list[str]:
 
     with connection.execute_wrapper(note):
         deed()
-    return [_plan(sql, params) for sql, params in asked if re.match(r"\s*SELECT\b", sql) and table in sql]
+    return [_plan(sql, params) for sql, params in asked if re.match(rf"\s*({verbs})\b", sql) and table in sql]
 
 
 def _plan(sql: str, params: Any) -> str:
