@@ -1,7 +1,7 @@
 """Structured logging: an event is a constant text, facts are fields, ids come from the context.
 
 `logger(…).info` is for what happens now and then. `tell` is for what happens to each of a million messages: many
-lines in one write, from parts that are JSON already (docs/decisions/0020).
+lines in one write, from parts that are JSON already (docs/decisions/0023).
 """
 
 import io

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mailings.models import Message
 from tests.faults.crew import crew
+from tests.faults.logbook import by_message, gaps, lines
 from tests.faults.measured import metrics_equal_the_ledger
 from tests.faults.stage import LEASE_S, SHORT_TIMEOUT, Stage, is_settled, states
 from tests.worker_process import is_alive, until
@@ -38,6 +40,8 @@ def test_kills_at_random_lose_nobody_and_repeat_nothing_without_reason(stage: St
     assert len(workers.kills) > 2
     assert workers.slowest_recovery_s() < RECOVERED_S
     metrics_equal_the_ledger()
+    stories = by_message(lines(tmp_path))
+    assert [gap for message in Message.objects.all() for gap in gaps(message, stories[message.pk])][:5] == []
 
 
 @pytest.mark.parametrize("victim", [0, 4, 5], ids=["a hand", "the monitor", "the pusher"])
