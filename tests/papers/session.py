@@ -18,7 +18,7 @@ from tests.worker_process import until
 
 LEFT_OUT = (".venv", "var", ".git", ".env", "__pycache__", ".*_cache", ".hypothesis")
 FOREIGN = ("PUBLIC_", "VESTNIK_", "DJANGO_", "SECRET_", "DATABASE_", "GATEWAY_", "LOG_", "PYTEST_", "API_RATE")
-PATIENCE_S = 60
+PATIENCE_S = 150
 # the status of every request goes to where this shell writes its marks
 CURL = """#!/bin/sh
 exec {curl} --max-time 60 --write-out '%{{stderr}}status %{{http_code}} %{{url_effective}}\\n' "$@"
@@ -111,13 +111,17 @@ def _output(typed: str, folder: Path, environment: dict[str, str]) -> str:
 
 
 def _results(commands: list[Command], output: str, errors: str) -> Iterator[Result]:
+    """Each command's part of what was printed; those that the shell did not come to were not done."""
     said, complained = output.split("\36"), errors.split("\36\n")
     for number, command in enumerate(commands):
+        if number + 1 >= len(said):
+            yield Result(command, 255, "nobody waited for it any longer", ())
+            continue
         told = said[number].partition("\n")[2] if number else said[0]
-        mark = said[number + 1].split("\n")[0].split() if number + 1 < len(said) else ["", "255"]
-        moaned = complained[number] if number < len(complained) else "the shell was gone"
+        code = int(said[number + 1].split("\n")[0].split()[1])
+        moaned = complained[number] if number < len(complained) else ""
         statuses = tuple(int(status) for status in re.findall(r"(?m)^status (\d+)", moaned))
-        yield Result(command, int(mark[1]), told + re.sub(r"(?m)^status .*\n", "", moaned), statuses)
+        yield Result(command, code, told + re.sub(r"(?m)^status .*\n", "", moaned), statuses)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def in_both_languages() -> list[list[Path]]:
 
 @pytest.mark.processes
 @pytest.mark.once
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_command_of_every_paper_does_what_it_says(tmp_path: Path) -> None:
     problems: list[str] = []
 
