@@ -33,6 +33,7 @@ FAULTS = {
     "postgresql": [*SPREAD, "6", "tests/faults", "-m", "not alone", "--second-database"],
 }
 ALONE = {"postgresql": ["tests/faults", "-m", "alone", "--second-database"]}
+TYPED = ("bash", "curl", "jq", "openssl")  # programs and packages
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -50,7 +51,7 @@ class Step:
 def main() -> int:
     bootstrap.environment(BASE, DEV)
     _need_postgres()
-    _need_browser()
+    _need_programs()
     arguments = sys.argv[1:]
     if arguments:
         os.chdir(ROOT)
@@ -79,14 +80,15 @@ def _need_postgres() -> None:
     debian.install(["postgresql"], what="PostgreSQL", log=LOGS / "apt.log")
 
 
-def _need_browser() -> None:
-    """Chromium, and a library that Playwright's driver needs and a bare system does not have."""
+def _need_programs() -> None:
+    """Chromium, a library that Playwright's driver needs, and what the papers have their readers type."""
     packages = [] if any(map(shutil.which, BROWSERS)) else ["chromium"]
+    packages += [name for name in TYPED if shutil.which(name) is None]
     driver = next(VENV.glob("lib/python*/site-packages/playwright/driver/node"))
     if subprocess.run([driver, "--version"], capture_output=True, check=False).returncode:
         packages.append("libatomic1")
     if packages:
-        debian.install(packages, what="A browser for the tests", log=LOGS / "apt.log")
+        debian.install(packages, what="What the tests drive", log=LOGS / "apt.log")
 
 
 def _command(title: str, command: list[str], **environment: str) -> Command:

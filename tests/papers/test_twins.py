@@ -14,7 +14,7 @@ from tests.papers.proofs import parsed_inline
 DOCS = ROOT / "docs"
 # for those who build it or look into it: in English only
 ENGLISH_ONLY = {"README", "architecture", "glossary", "performance", "reliability", "routes", "security"}
-ENGLISH_ONLY |= {"logging"}
+
 FENCED = re.compile(r"(?ms)^ *```.*?^ *```\s*?$")
 SPAN = re.compile(r"`([^`]+)`")
 ITALIC = re.compile(r"(?<![*\w])\*([^*]+)\*(?![*\w])")
