@@ -227,7 +227,7 @@ def test_states_requests_and_workers_are_as_they_are() -> None:
     assert (buckets["0.2"], buckets["0.5"], buckets["+Inf"]) == (0, 2, 2)
     assert values(found["vestnik_worker_clock_offset_seconds"], "host") == {("here",): -0.25}
     assert value(found["vestnik_workers"]) == 1
-    assert values(found["vestnik_mailing_start_delay_seconds"]) == {(): 1}
+    assert value(found["vestnik_mailing_start_delay_seconds"]) == 0.7
 
 
 @pytest.mark.django_db

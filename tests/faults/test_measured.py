@@ -34,6 +34,6 @@ def test_metrics_of_a_run_with_faults_equal_the_ledger_and_the_gateway_s_journal
     assert all(not earlier - later for earlier, later in pairwise(counted))
     found = scrape()
     assert value(found["vestnik_workers"]) == 2
-    assert values(found["vestnik_mailing_start_delay_seconds"]) == {(): 1}
+    assert 0 < value(found["vestnik_mailing_start_delay_seconds"]) < 60
     pace.squash(clock.now() + timedelta(hours=1))
     metrics_equal_the_ledger()
