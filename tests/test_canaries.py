@@ -23,7 +23,8 @@ from accounts.journal import SERVICE
 from accounts.models import JournalEntry, User
 from accounts.roles import Role
 from clients.models import Client
-from mailings.models import Attempt, Gateway, Message
+from mailings import clock, letters
+from mailings.models import Attempt, Gateway, Letter, Message
 from mailings.policy import State
 from tests import databases
 from tests.canaries import leaks, shapes
@@ -38,6 +39,7 @@ PASSWORD, WRONG_PASSWORD = "canary-password-4d3a", "canary-wrong-password-9f"
 TEXT, NAME = "canary-words-of-the-text", "canary-name-of-a-client"
 PHONES = [f"7900765432{number}" for number in range(6)]
 FATES = ["echo:400", "echo:500", "echo:200", "garbage", "ok", "ok"]
+MAIL_PASSWORD = "canary-mail-password-3e"
 EMAIL = "operator@example.com"
 
 
@@ -109,11 +111,16 @@ def journey(database_url: str, tmp_path: Path) -> Iterator[Journey]:
         "wrong password": WRONG_PASSWORD,
         "key": key.split("_", 2)[2],
         "wrong key": WRONG_KEY.split("_", 2)[2],
+        "mail password": MAIL_PASSWORD,
         "text": TEXT,
         "name": NAME,
         **{f"phone {phone}": phone for phone in PHONES},
     }
     private: dict[str, Any] = {"SECRET_KEY": SECRET_KEY, "GATEWAY_TOKEN": TOKEN, "LOG_LEVEL": "DEBUG"}
+    private |= {
+        "EMAIL_URL": f"smtp+tls://vestnik:{MAIL_PASSWORD}@127.0.0.1:1",
+        "EMAIL_FROM": "vestnik@example.com",
+    }
     # nothing is collected for a test: with its settings static files are found where they lie
     web = {
         "DJANGO_SETTINGS_MODULE": "tests.settings",
@@ -179,6 +186,14 @@ def be_refused(journey: Journey) -> None:
     assert JournalEntry.objects.filter(subject_type="gateway").exists()
 
 
+def ask_for_the_report(journey: Journey) -> None:
+    """A mail server is set, and it is not there."""
+    day = letters.last_day(clock.now()).isoformat()
+    assert journey.post("/reports/send", day=day).status_code == 302
+
+    until(lambda: Letter.objects.exclude(detail="").exists())
+
+
 def make_mistakes(journey: Journey) -> None:
     """What people and programs get wrong."""
     phone, client = PHONES[0], {"phone": PHONES[0], "timezone": "Europe/Moscow", "attributes": {"name": NAME}}
@@ -220,7 +235,14 @@ def without_table(name: str) -> Iterator[None]:
         rename(f"{name}_away", name)
 
 
-STEPS: list[Callable[[Journey], None]] = [sign_in, send, be_refused, make_mistakes, meet_our_own_fault]
+STEPS: list[Callable[[Journey], None]] = [
+    sign_in,
+    send,
+    be_refused,
+    ask_for_the_report,
+    make_mistakes,
+    meet_our_own_fault,
+]
 
 
 @pytest.mark.processes

@@ -19,11 +19,16 @@ _RUN = """axe.run(document, {
 }).then(({violations}) => violations.map(({id}) => id))"""
 
 
+# what a browser saves instead of showing it
+FILES = {"report_mail"}
+
+
 def addresses(mailing: Mailing, message: Message) -> list[str]:
     """Every address that can be opened, from the table of routes."""
     return [
         reverse(str(route.name), kwargs={name: known(str(route.name), mailing, message)[name] for name in names})
         for route in urls.urlpatterns
+        if route.name not in FILES
         for names in [route.pattern.converters]
     ]
 
