@@ -31,6 +31,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "message": message,
         "text": placeholders.render(message.mailing.text, attributes),
         "moments": history.of_message(message),
+        "is_forgotten": message.mailing.attempts_forgotten_at and not message.attempt_log.exists(),
         "can_send": message.mailing.state in STARTED and clock.now() < message.mailing.ends_at,
         "is_moving": message.state in ("queued", "sending"),
     }

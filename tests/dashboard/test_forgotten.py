@@ -43,6 +43,13 @@ def test_its_recipients_are_those_in_doubt_and_the_page_says_why(operator: Brows
     assert "Nothing left to list" in sent
 
 
+def test_its_log_says_that_attempts_are_missing(operator: Browser, forgotten: Mailing) -> None:
+    page = read(operator, "mailing_log", forgotten.pk)
+
+    assert "The attempts of this mailing were forgotten on" in page
+    assert "forgot what was old" in page
+
+
 def test_its_message_in_doubt_can_be_decided_about_in_the_console(operator: Browser, forgotten: Mailing) -> None:
     page = operator.post(
         reverse("mailing_unknown", args=[forgotten.pk]), {"decision": "failed"}, follow=True
@@ -62,3 +69,12 @@ def test_a_message_says_that_its_attempts_are_forgotten(operator: Browser, setti
 
     assert "Attempts: 1" in page
     assert "forgotten on" in page
+
+
+def test_a_message_in_doubt_still_tells_its_attempts(operator: Browser, forgotten: Mailing) -> None:
+    message = forgotten.messages.get()
+
+    page = read(operator, "message", message.pk)
+
+    assert "Attempt 1: no clear answer" in page
+    assert "forgotten on" not in page
