@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from django.db.models.signals import pre_save
+from django_q.models import OrmQ
+from pytest_django.fixtures import Settings
 
 from mailings import clock
-from mailings.models import Mailing, MailingState, Worker
+from mailings.models import Lease, Mailing, MailingState, Worker
 from mailings.worker import Clock
-from tests.makers import make_client, make_mailing
+from tests.makers import make_client, make_finished_mailing, make_mailing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,3 +37,19 @@ def test_a_step_that_fails_in_any_way_does_not_stop_the_clock() -> None:
 
     mailing.refresh_from_db()
     assert mailing.state == MailingState.RUNNING
+
+
+@pytest.mark.parametrize(("days", "rings"), [(11, True), (9, False)], ids=["old", "not yet old"])
+def test_the_clock_rings_once_when_something_has_been_kept_for_long_enough(
+    days: int, rings: bool, settings: Settings
+) -> None:
+    settings.KEEP_MESSAGES_DAYS = 10
+    make_finished_mailing(days=days)
+    OrmQ.objects.all().delete()
+    clock_ = Clock()
+
+    clock_.tick()
+    clock_.tick()
+
+    assert [task.func() for task in OrmQ.objects.all()] == ["mailings.tasks.forget"] * rings
+    assert Lease.objects.filter(name="forget").exists() is rings
