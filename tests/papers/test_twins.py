@@ -64,6 +64,29 @@ def test_both_name_the_same_settings_commands_and_addresses(english: Path, russi
     assert spans(russian) == spans(english)
 
 
+def bare(cell: str) -> str:
+    """Without the signs by which the two languages write numbers differently."""
+    return re.sub(r"[\s,.]", "", cell)
+
+
+def cells(paper: Path) -> list[list[str]]:
+    lines = [line for line in prose(paper).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+@pytest.mark.parametrize(("english", "russian"), PAIRS)
+def test_a_cell_without_words_is_the_same_in_both(english: Path, russian: Path) -> None:
+    """Numbers, kinds, names, or nothing at all."""
+    differ = [
+        (there, here)
+        for row, twin in zip(cells(english), cells(russian), strict=True)
+        for there, here in zip(row, twin, strict=True)
+        if not CYRILLIC.search(here) and "](" not in here and bare(here) != bare(there)
+    ]
+
+    assert differ == []
+
+
 def test_every_russian_paper_has_an_english_twin() -> None:
     assert sorted((DOCS / "ru").glob("*.md")) == sorted(russian for _, russian in twins())
 
