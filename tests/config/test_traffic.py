@@ -53,3 +53,19 @@ def test_behind_a_trusted_proxy_journal_and_log_tell_the_client_s_address(
     text = "\n".join(record.getMessage() for record in caplog.records)
     assert "'ip': '203.0.113.9'" in text
     assert "198.51.100.66" not in text
+
+
+@pytest.mark.once
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("clients/7", 7), ("mailings/7/messages", 7), ("messages/7", 7), ("clients/" + "9" * 30, "9" * 30)],
+)
+def test_an_id_in_an_address_of_the_api_is_a_number_in_the_log(
+    address: str, told: int | str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "config.traffic"), caplog.at_level("INFO"):
+        Http().get(f"{PREFIX}/{address}")
+
+    name = f"{address.partition('/')[0][:-1]}_id"
+    assert f"'{name}': {told!r}" in "\n".join(record.getMessage() for record in caplog.records)
