@@ -21,6 +21,7 @@ from config.mail import Security, Server
 
 USER, PASSWORD = "vestnik", "canary-mail-password-7b"
 HANGS = "hangs"
+FROM = "Vestnik <vestnik@example.com>"
 
 
 class MailServer:

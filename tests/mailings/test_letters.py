@@ -1,13 +1,8 @@
 """The daily report is posted once, and every letter of it arrives once or says what became of it."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -16,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from accounts import people
 from accounts.journal import SERVICE, Actor
-from accounts.models import JournalEntry, User
+from accounts.models import JournalEntry
 from accounts.refusals import Invalid, Refused
 from accounts.roles import Role
 from config.mail import Security, Server
@@ -24,27 +19,16 @@ from mailings import clock, letters, report
 from mailings.models import Letter, LetterState, Occasion, Report, Subscription
 from mailings.post import Fate, Handed
 from mailings.worker import Clock
-from tests.mail_server import MailServer, mail_server
+from tests.mail_server import FROM, MailServer
+from tests.mailings.posting import run, subscribe
 from tests.makers import make_letter
 from tests.threads import at_once, no_errors
-from tests.worker_process import ROOT, worker_environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MOSCOW, EIGHT = "Europe/Moscow", time(8)
 DAY = date(2026, 3, 10)
 NINE = datetime(2026, 3, 11, 6, tzinfo=UTC)  # of the next morning, there
 MIDNIGHT = report.begins_at(DAY + 2 * report.A_DAY, MOSCOW)
-ONE_RUN = "import django; django.setup(); from mailings import letters; letters.run(lambda: False)"
-FROM = "Vestnik <vestnik@example.com>"
-
-
-@pytest.fixture
-def served(settings: Settings) -> Iterator[MailServer]:
-    """A mail server that everything is configured for."""
-    with mail_server() as (there, server):
-        settings.MAIL_SERVER, settings.EMAIL_FROM = server, FROM
-        settings.REPORT_AT, settings.REPORT_TIMEZONE = EIGHT, MOSCOW
-        yield there
 
 
 @pytest.fixture
@@ -53,19 +37,6 @@ def at_nine() -> Iterator[None]:
     clock.pretend(NINE - datetime.now(UTC))
     yield
     clock.forget()
-
-
-def subscribe(*addresses: str, language: str = "en") -> list[User]:
-    found = [people.invite(SERVICE, address, Role.VIEWER) for address in addresses]
-    for user in found:
-        letters.choose(Actor(user=user), language)
-    return found
-
-
-def run() -> list[tuple[str, str]]:
-    """After a run: every letter's address and state."""
-    letters.run(lambda: False)
-    return [(one.address, one.state) for one in Letter.objects.order_by("address", "id")]
 
 
 # -- posting -----------------------------------------------------------------------------------------------
@@ -341,70 +312,3 @@ def test_a_command_sends_it_at_once_and_says_what_came_of_it(served: MailServer)
     assert "anna@example.com: failed (550 No)" in said.getvalue()
     with pytest.raises(CommandError, match="There is no report"):
         call_command("send_report", "--day", "2999-01-01", "--to", "boss@example.com")
-
-
-# -- real processes -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def process(served: MailServer, database_url: str, settings: Settings) -> Iterator[Callable[[], Any]]:
-    """Starts a run of the letters in a process of its own."""
-    server = settings.MAIL_SERVER
-    environment = worker_environment(
-        database_url,
-        "http://127.0.0.1:1",
-        EMAIL_URL=f"smtp://{server.host}:{server.port}",
-        EMAIL_FROM=FROM,
-        REPORT_AT="00:00",
-    )
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> subprocess.Popen[bytes]:
-        started.append(
-            subprocess.Popen([sys.executable, "-c", ONE_RUN], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-        )
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
-        one.wait()
-
-
-@pytest.mark.processes
-def test_two_processes_post_and_send_each_letter_once(served: MailServer, process: Callable[[], Any]) -> None:
-    addresses = [f"person{number}@example.com" for number in range(6)]
-    subscribe(*addresses)
-
-    ends = [started.wait(60) for started in [process(), process()]]
-
-    assert ends == [0, 0]
-    assert sorted(to for to, _ in served.taken) == addresses
-    assert set(Letter.objects.values_list("state", "attempts")) == {("sent", 1)}
-
-
-@pytest.mark.processes
-@pytest.mark.parametrize(("at", "state"), [("RCPT", "sent"), ("DATA", "unknown")])
-def test_a_process_killed_with_a_letter_in_its_hand_loses_and_repeats_nothing(
-    at: str, state: str, served: MailServer, process: Callable[[], Any]
-) -> None:
-    """Before the text has left it is sent after all; while the server takes it nobody knows, and it stays so."""
-    subscribe("anna@example.com")
-    kill_at(served, at, victim := process())
-    victim.wait(60)
-    assert victim.returncode == -signal.SIGKILL
-
-    Letter.objects.update(lease_until=clock.now() - timedelta(seconds=1))
-    assert run() == [("anna@example.com", state)]
-    assert run() == [("anna@example.com", state)]
-    assert len(served.taken) == 1
-
-
-def kill_at(served: MailServer, at: str, victim: Any) -> None:
-    """Once, when the server hears the command; what came with it it has taken."""
-
-    def kill() -> None:
-        served.on_rcpt = served.on_data = lambda: None
-        os.kill(victim.pid, signal.SIGKILL)
-
-    setattr(served, f"on_{at.lower()}", kill)
