@@ -233,3 +233,42 @@ def test_ids_of_the_context_stay(written: Callable[[str], io.StringIO]) -> None:
     structlog.contextvars.clear_contextvars()
     assert (line["request_id"], line["message_id"]) == ("7f1d2e33-4444-4555-8666-777788889999", 7)
     assert (line["count"], line["share"], line["right"], line["nothing"]) == (2, 0.5, True, None)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_many_lines_at_once_are_under_the_same_rules(text: str, written: Callable[[str], io.StringIO]) -> None:
+    out = written("json")
+
+    answer = logs.quoted(f"{text} 79001234567 Bearer canary-canary")
+    logs.tell("test", "it happened", [f'"message_id": {number}, "answer": {answer}' for number in range(3)])
+
+    lines = out.getvalue().splitlines()
+    assert [json.loads(line)["message_id"] for line in lines] == [0, 1, 2]
+    assert not any(redaction.BREAKING.search(line) for line in lines)
+    assert "79001234567" not in out.getvalue()
+    assert "canary" not in out.getvalue()
+
+
+def test_many_lines_are_written_for_a_person_too(written: Callable[[str], io.StringIO]) -> None:
+    out = written("console")
+
+    logs.tell("test", "it happened", ['"message_id": 1', '"message_id": 2'])
+
+    assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["message_id=1", "message_id=2"]
+
+
+def test_lines_that_nobody_wants_are_not_written(written: Callable[[str], io.StringIO]) -> None:
+    out = written("json")
+    logging.getLogger().setLevel("WARNING")
+
+    logs.tell("test", "it happened", ['"message_id": 1'])
+
+    assert out.getvalue() == ""
+
+
+@given(lines=st.lists(st.text(max_size=2_000).map("{}\n".format), max_size=20))
+def test_no_piece_is_larger_than_a_pipe_takes_at_once_unless_one_line_is(lines: list[str]) -> None:
+    found = list(logs.pieces(lines))
+
+    assert "".join(found) == "".join(lines)
+    assert all(piece in lines or len(piece.encode(errors="replace")) <= logs.PIPE_BYTES for piece in found)
