@@ -10,6 +10,7 @@ import logging.config
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -131,6 +132,15 @@ def logging_config(*, form: str, level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    sys.excepthook = _tell_uncaught
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What ends a process is a log line too: a traceback by Python itself would show phones and secrets."""
+    if issubclass(kind, Exception):
+        logger(__name__).critical("ended by an error", exc_info=(kind, error, trace))
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def to_standard_output() -> None:

@@ -272,3 +272,17 @@ def test_no_piece_is_larger_than_a_pipe_takes_at_once_unless_one_line_is(lines: 
 
     assert "".join(found) == "".join(lines)
     assert all(piece in lines or len(piece.encode(errors="replace")) <= logs.PIPE_BYTES for piece in found)
+
+
+def test_what_ends_a_process_is_told_without_phones(written: Callable[[str], io.StringIO]) -> None:
+    out = written("json")
+
+    try:
+        raise ValueError("Key (phone)=(79001234567) already exists")
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["level"]) == ("ended by an error", "critical")
+    assert "7900•••••67" in line["exception"]
+    assert "79001234567" not in out.getvalue()
