@@ -33,6 +33,7 @@ from tests.web_process import web_server
 from tests.worker_process import ROOT, WorkerProcess, until
 
 TOKEN = "canary-gateway-token-5e1f"
+METRICS_TOKEN = "canary-metrics-token-77c2"
 SECRET_KEY = "canary-secret-key-b2c7-Qw9xKd03LmZp71VtRy58HsNe46UaGc"
 DATABASE_PASSWORD, WRONG_KEY = "canary-database-pass-77", "vk_0123456789_canary-wrong-key-aaaaaaaaaaaaaaaa"
 PASSWORD, WRONG_PASSWORD = "canary-password-4d3a", "canary-wrong-password-9f"
@@ -106,6 +107,7 @@ def journey(database_url: str, tmp_path: Path) -> Iterator[Journey]:
     _, key = keys.create(SERVICE, "a program", Role.OPERATOR)
     canaries = {
         "gateway token": TOKEN,
+        "metrics token": METRICS_TOKEN,
         "SECRET_KEY": SECRET_KEY,
         "password": PASSWORD,
         "wrong password": WRONG_PASSWORD,
@@ -116,7 +118,8 @@ def journey(database_url: str, tmp_path: Path) -> Iterator[Journey]:
         "name": NAME,
         **{f"phone {phone}": phone for phone in PHONES},
     }
-    private: dict[str, Any] = {"SECRET_KEY": SECRET_KEY, "GATEWAY_TOKEN": TOKEN, "LOG_LEVEL": "DEBUG"}
+    tokens = {"GATEWAY_TOKEN": TOKEN, "METRICS_TOKEN": METRICS_TOKEN}
+    private: dict[str, Any] = {"SECRET_KEY": SECRET_KEY, **tokens, "LOG_LEVEL": "DEBUG"}
     private |= {
         "EMAIL_URL": f"smtp+tls://vestnik:{MAIL_PASSWORD}@127.0.0.1:1",
         "EMAIL_FROM": "vestnik@example.com",
@@ -235,6 +238,16 @@ def without_table(name: str) -> Iterator[None]:
         rename(f"{name}_away", name)
 
 
+def measure(journey: Journey) -> None:
+    """Who comes through a proxy needs the token."""
+    for token, status in ((f"{METRICS_TOKEN}x", 401), (METRICS_TOKEN, 200)):
+        headers = {"X-Forwarded-For": "203.0.113.9", "Authorization": f"Bearer {token}"}
+        answer = requests.get(f"{journey.url}/metrics", headers=headers, timeout=30)
+        assert answer.status_code == status
+        journey.pages[f"metrics {status}"] = answer.text
+    assert "vestnik_database_up 1.0" in journey.pages["metrics 200"]
+
+
 STEPS: list[Callable[[Journey], None]] = [
     sign_in,
     send,
@@ -242,6 +255,7 @@ STEPS: list[Callable[[Journey], None]] = [
     ask_for_the_report,
     make_mistakes,
     meet_our_own_fault,
+    measure,
 ]
 
 
