@@ -16,6 +16,12 @@ from tests.worker_process import ROOT, worker_environment
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def as_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what the tests of the browser need in this process: a deployment is told not to have it."""
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)
+
+
 def said(**options: object) -> str:
     out = io.StringIO()
     call_command("prepare", stdout=out, **options)
