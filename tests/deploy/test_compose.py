@@ -107,6 +107,14 @@ def test_secrets_are_made_at_the_first_start_and_stand_in_no_file() -> None:
     assert not re.search(r"://[^/\s]*:[^/\s]*@", TEXT)
 
 
+def test_the_database_writes_no_row_and_no_statement_into_its_log() -> None:
+    program, *options = SERVICES["database"]["command"]
+
+    assert program == "postgres"
+    assert options[::2] == ["-c", "-c"]
+    assert set(options[1::2]) == {"log_error_verbosity=terse", "log_min_error_statement=panic"}
+
+
 def test_what_must_last_is_in_volumes_with_names() -> None:
     mounted = {volume.partition(":")[0] for service in SERVICES.values() for volume in service["volumes"]}
 
