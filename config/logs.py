@@ -146,8 +146,9 @@ def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: Trace
 def to_standard_output() -> None:
     """From now on the lines go to standard output: for processes that live long and have no other result.
 
-    A command that has one leaves standard output to it.
+    A command that has one leaves standard output to it. What Python warns of is a line, too.
     """
+    logging.captureWarnings(True)
     if isinstance(sys.stdout, io.TextIOWrapper):  # whoever put another stream in its place wants it as it is
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     lead_to(sys.stdout)

@@ -4,29 +4,35 @@ import fcntl
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from gunicorn.glogging import Logger
 
-from config import redaction
+from config import logs
 
-
-class Line(logging.Formatter):
-    """The server's own lines, under the rules of all others: a broken request is quoted in them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        event, bar, traceback = super().format(record).partition("\nTraceback ")
-        told = redaction.one_line(redaction.hidden(event))
-        return f"{told}\n{redaction.quoted_lines(redaction.hidden('Traceback ' + traceback))}" if bar else told
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 class OurLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """The server's own lines go the way of all others: in the same form, under the same rules, to standard output.
+
+    The settings are read by the process that keeps the web processes, once; they have them from it.
+    """
+
     def setup(self, cfg: Any) -> None:  # gunicorn's configuration
         super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(Line(self.error_fmt, self.datefmt))
+        # what is wrong with the settings is told in a line, too
+        logs.logging_config(form="console" if sys.stdout.isatty() else "json", level="WARNING")
+        logs.to_standard_output()
+        logs.logging_config(form=settings.LOG_FORMAT, level=settings.LOG_LEVEL)
+        logs.to_standard_output()
+        self.error_log.handlers.clear()
+        self.error_log.setLevel(logging.NOTSET)  # LOG_LEVEL says what is written, of the server as of all
+        self.error_log.propagate = True
 
 
 logger_class = OurLogger

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
 
 from clients import phones
 from config import logs, redaction
@@ -44,24 +47,6 @@ SECRETS = [
 ]
 
 
-def test_the_web_servers_own_lines_are_under_the_same_rules() -> None:
-    line = gunicorn_conf.Line("[%(levelname)s] %(message)s")
-    quoted = "Invalid HTTP request line: 'GET /79001234567?q=canary \x1b[2J\nsecond'"
-    record = logging.LogRecord("gunicorn.error", logging.WARNING, "", 0, quoted, None, None)
-
-    told = line.format(record)
-    try:
-        raise ValueError("canary\nsecond".replace("canary", "79001234567"))
-    except ValueError:
-        record.exc_info = sys.exc_info()
-        many = line.format(record).splitlines()
-
-    assert told == "[WARNING] Invalid HTTP request line: 'GET /7900•••••67?••• \\x1b[2J\\nsecond'"
-    assert many[0] == told
-    assert all(each.startswith("  | ") for each in many[1:])
-    assert "79001234567" not in "".join(many)
-
-
 @pytest.fixture
 def written() -> Iterator[Callable[[str], io.StringIO]]:
     """`written("json")`: what the log of this process is written to, in that form, until the test ends."""
@@ -79,6 +64,64 @@ def written() -> Iterator[Callable[[str], io.StringIO]]:
     yield begin
     root.handlers[:] = before
     root.setLevel(level)
+
+
+@pytest.fixture
+def server_log(settings: Settings) -> Iterator[Callable[[str], Logger]]:
+    """`server_log("json")`: what the web server logs with, in that form, until the test ends."""
+    root, servers = logging.getLogger(), logging.getLogger("gunicorn.error")
+    before, level = root.handlers[:], root.level
+
+    def begin(form: str) -> Logger:
+        settings.LOG_FORMAT, settings.LOG_LEVEL = form, "INFO"
+        return gunicorn_conf.OurLogger(Config())
+
+    yield begin
+    logging.captureWarnings(False)
+    root.handlers[:], servers.propagate = before, True
+    root.setLevel(level)
+
+
+def meet_a_broken_request(log: Logger) -> None:
+    """As the server tells it: quoted, and once more with a traceback."""
+    quoted = "Invalid HTTP request line: 'GET /79001234567?q=canary \x1b[2J\nsecond'"
+    log.debug("of no interest")
+    log.warning(quoted)
+    try:
+        raise ValueError("canary 79001234567\nsecond")
+    except ValueError:
+        log.exception("Error handling request /%s?q=canary", "79001234567")
+
+
+def test_the_web_servers_own_lines_are_json_on_standard_output_like_all_others(
+    server_log: Callable[[str], Logger], capsys: pytest.CaptureFixture[str]
+) -> None:
+    meet_a_broken_request(server_log("json"))
+
+    out, err = capsys.readouterr()
+    first, second = map(json.loads, out.splitlines())
+    assert first["event"] == "Invalid HTTP request line: 'GET /7900•••••67?••• \x1b[2J\nsecond'"
+    assert (first["level"], first["logger"]) == ("warning", "gunicorn.error")
+    assert second["event"] == "Error handling request /7900•••••67?•••"
+    assert "ValueError" in second["exception"]
+    assert "79001234567" not in out
+    assert first.keys() == second.keys() - {"exception"} == {"event", "level", "logger", "timestamp"}
+    assert err == ""
+
+
+def test_the_web_servers_own_lines_cannot_forge_others_for_a_person(
+    server_log: Callable[[str], Logger], capsys: pytest.CaptureFixture[str]
+) -> None:
+    meet_a_broken_request(server_log("console"))
+
+    out, err = capsys.readouterr()
+    first, second, *many = out.splitlines()
+    assert "Invalid HTTP request line: 'GET /7900•••••67?••• \\x1b[2J\\nsecond'" in first
+    assert "Error handling request /7900•••••67?•••" in second
+    assert many
+    assert all(each.startswith("  | ") for each in many)
+    assert "79001234567" not in out
+    assert err == ""
 
 
 def render(form: str, **fields: object) -> str:

@@ -1,5 +1,8 @@
-"""The web server itself: it believes no header that our own rules have not let through."""
+"""The web server itself: it believes no header that our own rules have not let through; what it tells."""
 
+import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import databases
-from tests.web_process import web_server
+from tests.web_process import errors_of, web_server
+from tests.worker_process import until
 
 pytestmark = [pytest.mark.once, pytest.mark.processes]
 
@@ -47,10 +51,50 @@ def test_nobody_on_this_machine_says_that_it_was_https(address: str, claim: dict
 
 
 def test_nobody_says_where_the_service_lies(address: str) -> None:
-    host, port = address.split(":")
-    with closing(socket.create_connection((host, int(port)), timeout=30)) as wire:
-        lines = ["GET /nothing HTTP/1.1", "Host: a", "SCRIPT_NAME: /evil", "PATH_INFO: /evil", "Connection: close"]
-        wire.sendall("\r\n".join([*lines, "", ""]).encode())
-        answer = b"".join(iter(lambda: wire.recv(65536), b""))
+    lines = ["GET /nothing HTTP/1.1", "Host: a", "SCRIPT_NAME: /evil", "PATH_INFO: /evil", "Connection: close"]
+
+    answer = send(address, "\r\n".join([*lines, "", ""]).encode())
 
     assert b"evil" not in answer
+
+
+def test_each_line_from_its_start_to_its_end_is_an_event_on_standard_output(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    with web_server(databases.choose(), log) as address:
+        killed = next(int(event.split()[-1]) for event in events(log) if event.startswith("Booting worker"))
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: any("SIGKILL" in event for event in events(log)))
+        send(address, b"GET /79001234567?q=canary HTTP/9.x\r\n\r\n")
+        until(lambda: any("Invalid" in event for event in events(log)))
+
+    told = events(log)
+    assert [event.split()[0] for event in told[:3]] == ["Starting", "Listening", "Using"]
+    assert told[-1] == "Shutting down: Master"
+    assert "79001234567" not in log.read_text()
+    assert errors_of(log).read_text() == ""
+
+
+def send(address: str, request: bytes) -> bytes:
+    host, port = address.split(":")
+    with closing(socket.create_connection((host, int(port)), timeout=30)) as wire:
+        wire.sendall(request)
+        return b"".join(iter(lambda: wire.recv(65536), b""))
+
+
+def events(log: Path) -> list[str]:
+    """What each whole line says; fails when one is not JSON or lacks what every line has."""
+    lines = [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    assert all({"timestamp", "level", "logger", "event"} <= line.keys() for line in lines)
+    return [line["event"] for line in lines]
+
+
+def test_wrong_settings_are_told_in_a_line_too(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    with pytest.raises(AssertionError), web_server("postgres://a:canary-of-7@h:x/b", log):
+        pass
+
+    (told,) = [json.loads(line) for line in log.read_text().splitlines()]
+    assert told["event"] == "ended by an error"
+    assert "DATABASE_URL cannot be read" in told["exception"]
+    assert "canary-of-7" not in log.read_text()
+    assert errors_of(log).read_text() == ""
