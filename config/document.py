@@ -20,6 +20,7 @@ ANSWERS = {
     415: "The body is not application/json",
     422: "The fields break the rules",
     429: "The API key has sent more requests a second than it may",
+    503: "The database does not answer just now",
 }
 
 
@@ -70,4 +71,5 @@ def _describe(responses: Shape) -> None:
     for status, response in responses.items():
         response["description"] = ANSWERS[int(status)]
     responses[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-    responses[429]["headers"] = {"Retry-After": RETRY_AFTER}
+    for status in (429, 503):
+        responses[status]["headers"] = {"Retry-After": RETRY_AFTER}

@@ -22,7 +22,7 @@ from accounts.roles import Role
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 LONGEST = 255
 # not about the deed but about who asks, or how: the next time it may be otherwise
-NEVER_KEPT = frozenset({401, 403, 411, 413, 415, 429})
+NEVER_KEPT = frozenset({401, 403, 411, 413, 415, 429, 503})
 _KEY = re.compile(rf"[\x20-\x7e]{{1,{LONGEST}}}")
 
 Run = Callable[..., HttpResponse]

@@ -1,6 +1,7 @@
 """The one shape of errors: whoever refuses a program, a router, an operation or Django, it answers JSON."""
 
 import math
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -16,12 +17,18 @@ from accounts.models import ApiKey, User
 from accounts.refusals import Invalid, Refused
 from clients.models import Client
 from clients.operations import PhoneTaken
+from config.away import is_away
+from config.logs import brief, logger
 from mailings.letters import NotThere
 from mailings.models import Letter, Mailing, Message
 from mailings.operations import NoMatches, Overdue
 from mailings.schemas_in import PLACES
 
 PROBLEMS, PLACE_LENGTH = 100, 100  # an answer to nonsense is not as long as the nonsense
+RETRY_AFTER_S = 5  # a database that is only started again needs no longer
+AWAY = "The database does not answer just now: try again in a moment"
+
+log = logger(__name__)
 
 # the status of each refusal of the operations, and its sentence when that is not the error's own
 REFUSALS: dict[type[Exception], tuple[int, str | None]] = {
@@ -126,6 +133,29 @@ def or_page(status: int, page: Callable[..., HttpResponse]) -> Callable[..., Htt
         if not is_for_programs(request):
             return page(request, *args, **kwargs)
         return sentence(status, HTTPStatus(status).phrase)
+
+    return handler
+
+
+def or_later(
+    fault: Callable[[HttpRequest], HttpResponse], away: Callable[[HttpRequest], HttpResponse]
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Django's handler of what nobody has caught, in a view or in a middleware: a fault of ours, page `fault`.
+
+    A database that is away is none: programs and people are asked to come again later, and the log gets one line
+    without a traceback.
+    """
+    our_fault = or_page(500, fault)
+
+    def handler(request: HttpRequest) -> HttpResponse:
+        error = sys.exception()
+        if not isinstance(error, Exception) or not is_away(error):
+            return our_fault(request)
+        log.warning("database away", error=brief(error), request=f"{request.method} {request.path}")
+        response = sentence(503, AWAY) if is_for_programs(request) else away(request)
+        response["Retry-After"] = str(RETRY_AFTER_S)
+        response._has_been_logged = True  # type: ignore[attr-defined]  # Django's mark: else it tells it as an error
+        return response
 
     return handler
 

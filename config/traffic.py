@@ -1,5 +1,6 @@
 """One log line per request, with an id that every other line of it carries too."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from django_structlog.middlewares import RequestMiddleware
 from structlog.contextvars import bind_contextvars
 
 from accounts.models import User
+from config.away import is_away
 from config.logs import logger
 
 # what an address names by `pk`, by the first part of its route
@@ -44,6 +46,11 @@ class TrafficMiddleware(RequestMiddleware):  # type: ignore[misc]  # its types a
         if thing and "pk" in named:
             found[thing] = named["pk"]
         bind_contextvars(**{name: _number(value) for name, value in found.items()})
+
+    def process_got_request_exception(self, sender: type[Any], request: HttpRequest, **signal: Any) -> None:
+        """What nobody has caught. Of a database that is away `config.refusals` tells: it is no fault."""
+        if not is_away(sys.exception()):
+            super().process_got_request_exception(sender, request, **signal)
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

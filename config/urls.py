@@ -31,4 +31,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = refusals.or_page(400, errors.bad_request)
 handler403 = refusals.or_page(403, errors.not_allowed)
 handler404 = refusals.or_page(404, errors.not_found)
-handler500 = refusals.or_page(500, errors.server_error)
+handler500 = refusals.or_later(errors.server_error, errors.database_away)

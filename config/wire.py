@@ -245,7 +245,7 @@ def answers(
     status: int, shown: type[BaseModel] | None, *refusals: int, body: bool = False, write: bool = True
 ) -> dict[int, type[BaseModel] | None]:
     """Every status code an operation can answer, for its document. `refusals` are those of its own."""
-    codes = {401, 422, 429, *refusals}
+    codes = {401, 422, 429, 503, *refusals}
     if write:
         codes |= {403, 411, 413, 415}
     if body:
