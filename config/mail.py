@@ -1,5 +1,6 @@
 """The mail server, as `EMAIL_URL` names it. Pure."""
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from email.utils import getaddresses
 from enum import StrEnum
@@ -45,13 +46,45 @@ def server(address: str) -> Server | None:
     return Server(host, port or PORTS[security], security, user, password)
 
 
+def secrets(address: str) -> set[str]:
+    """What of the server's address no log may show: its password, also as it goes over the wire."""
+    found = server(address)
+    if found is None or not found.password:
+        return set()
+    said = (found.password, f"\0{found.user}\0{found.password}", f"{found.user}\0{found.user}\0{found.password}")
+    return {address, found.password, *(b64encode(one.encode()).decode() for one in said)}
+
+
+def on_the_wire(address: str) -> str:
+    """The e-mail as mail servers know it: `anna@почта.рф` is `anna@xn--80a1acny.xn--p1ai`.
+
+    Raises ValueError when there is no such form: what stands before the @ is one word of Latin letters and signs.
+    """
+    local, _, domain = address.rpartition("@")
+    if not (local.isascii() and f"{local}@{domain}".isprintable()) or set(' ,;<>@"') & set(local + domain):
+        raise ValueError("an e-mail is one word, and of Latin letters before the @")
+    try:
+        domain = domain.encode("idna").decode()
+    except UnicodeError as error:
+        raise ValueError("an e-mail ends with the name of a domain") from error
+    if not local or not domain:
+        raise ValueError("an e-mail is written as in anna@example.com")
+    return f"{local}@{domain}"
+
+
+def sender(text: str) -> tuple[str, str]:
+    """The name, which may be empty, and the e-mail on the wire of `Anna <anna@example.com>`. Raises ValueError."""
+    found = getaddresses([text])
+    if len(found) != 1 or not text.isprintable():
+        raise ValueError("must be one e-mail, or a name and that between < and >")
+    [(name, address)] = found
+    return name, on_the_wire(address)
+
+
 def is_address(text: str) -> bool:
     """Whether a letter may be from it: `anna@example.com`, or a name and that between < and >."""
-    found = [address for _name, address in getaddresses([text])]
-    local, _, domain = "".join(found).partition("@")
-    return (
-        len(found) == 1
-        and bool(local and domain)
-        and text.isprintable()
-        and not set(" ,;<>@") & set(local + domain)
-    )
+    try:
+        sender(text)
+    except ValueError:
+        return False
+    return True

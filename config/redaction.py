@@ -48,6 +48,7 @@ _PLACES = [
 ]
 # what none of the above can do without: most texts of a log have nothing of it
 _SUSPECT = re.compile(rf"(?i){DIGIT}(?:[0-9\uff10-\uff19{_SIGNS}]|&nbsp;){{9}}|[:=]|bearer|basic|vk_")
+_MAIL_ADDRESSES = re.compile(r"[^\s<>@,;]+@([^\s<>@,;]+)")
 _own_secrets: list[str] = []
 
 # what a terminal obeys and what breaks or turns a line: C0, DEL, C1, the separators, marks of direction,
@@ -104,6 +105,11 @@ def hidden_fields(fields: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
         hidden(str(name)): DOTS if _UNTOLD.fullmatch(str(name)) else hidden_value(value, depth)
         for name, value in fields.items()
     }
+
+
+def without_addresses(text: str) -> str:
+    """Without whom a letter is for: of an e-mail only the domain is left."""
+    return _MAIL_ADDRESSES.sub(rf"{DOTS}@\1", text)
 
 
 def one_line(text: str) -> str:

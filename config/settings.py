@@ -381,9 +381,8 @@ if LOG_FORMAT not in ("json", "console"):
     raise ImproperlyConfigured("LOG_FORMAT must be json or console")
 LOGGING_CONFIG = None
 _told_to_all = {"", SIMULATOR_TOKEN}
-_mail_secrets = {_email_url, MAIL_SERVER.password} if MAIL_SERVER and MAIL_SERVER.password else set()
 _password = str(_database.get("PASSWORD") or "")
-_private = {SECRET_KEY, _password, GATEWAY_TOKEN, OIDC_CLIENT_SECRET, METRICS_TOKEN, *_mail_secrets}
+_private = {SECRET_KEY, _password, GATEWAY_TOKEN, OIDC_CLIENT_SECRET, METRICS_TOKEN, *mail.secrets(_email_url)}
 # config.traffic tells of a request once, when it is answered
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_2XX_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.DEBUG

@@ -21,6 +21,8 @@ from mailings.models import Lease
 RING_AGAIN = timedelta(seconds=5)
 # a run keeps outcomes while the database is away: nobody may end it meanwhile
 DISPATCH_TIMEOUT_S = 7_200
+# a mail server may take its time with the last letter, see `mailings.post`
+LETTERS_TIMEOUT_S = 180
 AWAY_S = 1.0
 
 log = logger(__name__)
@@ -49,7 +51,7 @@ def forget(now: datetime) -> int:
 
 def letters(now: datetime) -> int:
     """Rings for letters of the daily report to be written and sent."""
-    return _ring("letters", "mailings.tasks.send_letters", now)
+    return _ring("letters", "mailings.tasks.send_letters", now, timeout_s=LETTERS_TIMEOUT_S)
 
 
 def _ring(name: str, task: str, now: datetime, *arguments: object, timeout_s: int | None = None) -> int:

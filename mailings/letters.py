@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from time import monotonic
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -27,16 +28,18 @@ from django.utils.translation import gettext as _
 from accounts.journal import SERVICE, Actor, record
 from accounts.models import User
 from accounts.refusals import Invalid, Refused
+from config import mail, redaction
 from config.logs import logger
+from config.mail import Server
 from mailings import bell, clock, post, report
 from mailings.models import Letter, LetterState, Occasion, Report, Subscription
 from mailings.post import Fate, Handed, Parcel
 from mailings.report import Day
 
 RETRY_FIRST, RETRY_CAP = timedelta(minutes=1), timedelta(minutes=30)
-# longer than a task may take: whoever still holds a letter then was killed, or stands still
-LEASE = timedelta(seconds=120)
 BUDGET_S = 20.0
+# longer than the task may take: whoever still holds a letter then was killed, or stands still
+LEASE = timedelta(seconds=BUDGET_S + post.LONGEST_S + 100)
 BY_HAND_FOR = timedelta(hours=12)
 # of which days a report can be made: their sums are kept for ever, but who would read them
 KEPT = timedelta(days=3660)
@@ -217,6 +220,10 @@ def _address(text: str) -> str:
         validate_email(address)
     except ValidationError as error:
         raise Invalid({"to": _("An e-mail is written as in anna@example.com")}) from error
+    try:
+        mail.on_the_wire(address)
+    except ValueError as error:
+        raise Invalid({"to": _("Before the @ of an e-mail only Latin letters, digits and signs stand")}) from error
     return address
 
 
@@ -325,16 +332,22 @@ def run(stopping: Callable[[], bool]) -> int:
 def deliver(claimed: Claim) -> Handed:
     """Hands one letter over and writes down what came of it. No connection of the database is held meanwhile."""
     letter, server = claimed.letter, settings.MAIL_SERVER
-    if server is None:
-        handed = Handed(Fate.AWAY, "no mail server is set")
-    else:
-        parcel = Parcel(sender(), letter.address, content(letter, claimed.day))
-        _without_database()
-        handed = post.hand_over(parcel, server, may_go=lambda: _note(claimed))
+    handed = _hand_over(claimed, server) if server else Handed(Fate.AWAY, "no mail server is set")
     settle(claimed, handed, clock.now())
     level = log.info if handed.fate is Fate.TAKEN else log.warning
-    level("letter", letter_id=letter.pk, fate=handed.fate.value, attempt=letter.attempts, detail=handed.detail)
+    detail = redaction.without_addresses(handed.detail)  # servers repeat whom it is for
+    level("letter", letter_id=letter.pk, fate=handed.fate.value, attempt=letter.attempts, detail=detail)
     return handed
+
+
+def _hand_over(claimed: Claim, server: Server) -> Handed:
+    try:
+        whom_from, to = mail.sender(settings.EMAIL_FROM)[1], mail.on_the_wire(claimed.letter.address)
+    except ValueError as error:
+        return Handed(Fate.REFUSED, str(error))
+    parcel = Parcel(whom_from, to, content(claimed.letter, claimed.day))
+    _without_database()
+    return post.hand_over(parcel, server, may_go=lambda: _note(claimed))
 
 
 def _note(claimed: Claim) -> bool:
@@ -352,7 +365,9 @@ def content(letter: Letter, day: Day) -> bytes:
     """The letter as it goes over the wire. Its Message-ID is the same however often it is tried."""
     drawn = draw(day, letter.language)
     message = EmailMessage(policy=SMTP)
-    message["From"], message["To"], message["Subject"] = settings.EMAIL_FROM, letter.address, drawn.subject
+    name, address = mail.sender(settings.EMAIL_FROM)
+    message["From"], message["Subject"] = Address(name, addr_spec=address), drawn.subject
+    message["To"] = mail.on_the_wire(letter.address)
     message["Date"] = format_datetime(letter.created_at)
     message["Message-ID"] = f"<report-{day.day.isoformat()}-{letter.pk}@{urlsplit(settings.PUBLIC_URL).hostname}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -364,7 +379,3 @@ def content(letter: Letter, day: Day) -> bytes:
 
 def draw(day: Day, language: str) -> Drawn:
     return _draw[0](day, language)
-
-
-def sender() -> str:
-    return parseaddr(settings.EMAIL_FROM)[1]

@@ -13,8 +13,11 @@ from threading import Timer
 from config import redaction
 from config.mail import Security, Server
 
-# one exchange with the server, and the whole letter; a server that drips a byte a second is cut off as well
-STEP_S, WHOLE_S = 10.0, 30.0
+# one exchange with the server, and all until the text leaves: a server that drips a byte a second is cut off
+STEP_S, WAY_S = 10.0, 30.0
+# the text and the answer to it. Servers that look into letters take their time, and have then taken the letter
+ANSWER_S = 90.0
+LONGEST_S = WAY_S + ANSWER_S
 EXCERPT_LENGTH = 512
 
 
@@ -59,7 +62,7 @@ class _Refusal(Exception):
 
 
 def hand_over(parcel: Parcel, server: Server, *, may_go: Callable[[], bool]) -> Handed:
-    """Hands the letter over, in 30 seconds at most.
+    """Hands the letter over, in `LONGEST_S` seconds at most.
 
     `may_go` is asked once, right before the text leaves: it notes that and says whether the letter is still ours.
     Until then whatever goes wrong is `AWAY`, from then on whatever is no answer is `UNCLEAR`.
@@ -83,11 +86,9 @@ class _Talk:
         self.smtp: smtplib.SMTP | None = None
         self.has_left = self.is_late = False
         # a server that drips keeps every single step within its limit: who waits for it is woken from outside
-        self._alarm = Timer(WHOLE_S, self._cut_off)
-        self._alarm.daemon = True
+        self._alarm = self._wakes_in(WAY_S)
 
     def through(self, parcel: Parcel, may_go: Callable[[], bool]) -> Handed:
-        self._alarm.start()
         smtp = self._enter(parcel.sender.rpartition("@")[2])
         _ask(*smtp.mail(parcel.sender), good=(250,))
         # that there is no such person is for good; whatever the server has against us may be mended
@@ -96,6 +97,7 @@ class _Talk:
         if not may_go():
             return Handed(Fate.OUTRUN)
         self.has_left = True
+        self._give_time(smtp)
         smtp.send(_stuffed(parcel.content))
         code, words = smtp.getreply()
         if code == 250:
@@ -114,8 +116,30 @@ class _Talk:
             smtp.starttls(context=context)
             smtp.ehlo_or_helo_if_needed()
         if server.user:
-            smtp.login(server.user, server.password)
+            self._sign_in(smtp)
         return smtp
+
+    def _sign_in(self, smtp: smtplib.SMTP) -> None:
+        try:
+            smtp.login(self._server.user, self._server.password)
+        except smtplib.SMTPResponseException as error:
+            # a server may repeat what was said, in whatever form: of its answer only the code is told
+            raise smtplib.SMTPAuthenticationError(
+                error.smtp_code, "the user or the password was refused"
+            ) from None
+
+    def _give_time(self, smtp: smtplib.SMTP) -> None:
+        """For the text and the answer to it."""
+        self._alarm.cancel()
+        self._alarm = self._wakes_in(ANSWER_S)
+        if smtp.sock is not None:  # else it was cut off this moment
+            smtp.sock.settimeout(ANSWER_S)
+
+    def _wakes_in(self, seconds: float) -> Timer:
+        alarm = Timer(seconds, self._cut_off)
+        alarm.daemon = True
+        alarm.start()
+        return alarm
 
     def _cut_off(self) -> None:
         self.is_late = True

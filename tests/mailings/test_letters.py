@@ -152,6 +152,10 @@ def claim(now: datetime) -> letters.Claim:
     return claimed
 
 
+def deliver(now: datetime) -> Handed:
+    return letters.deliver(claim(now))
+
+
 def test_a_letter_is_one_holder_s_at_a_time(queued: Letter) -> None:
     claims: list[letters.Claim | None] = []
 
@@ -237,6 +241,43 @@ def test_what_the_server_said_is_kept_with_the_letter(
     assert Letter.objects.get().detail
 
 
+def test_a_log_line_of_a_letter_tells_nobody_s_address(
+    served: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscribe("anna@example.com")
+    served.to_rcpt = "550 <anna@example.com>: no such user"
+    letters.post_due(NINE)
+
+    deliver(NINE)
+
+    [line] = [record.msg for record in caplog.records if "'letter'" in str(record.msg)]
+    assert line["detail"] == "550 <•••@example.com>: no such user"  # type: ignore[index]  # a structlog event
+    assert Letter.objects.get().detail == served.to_rcpt
+
+
+@pytest.mark.usefixtures("at_nine")
+def test_a_domain_of_other_letters_is_written_to_in_its_form_for_mail_servers(
+    served: MailServer, settings: Settings
+) -> None:
+    settings.EMAIL_FROM = "Вестник <vestnik@почта.рф>"
+    subscribe("anna@почта.рф")
+    letters.post_due(NINE)
+
+    assert deliver(NINE).fate is Fate.TAKEN
+
+    [(to, letter)] = served.letters
+    assert (to, letter["To"]) == ("anna@xn--80a1acny.xn--p1ai", "anna@xn--80a1acny.xn--p1ai")
+    assert letter["From"] == "Вестник <vestnik@xn--80a1acny.xn--p1ai>"
+
+
+def test_an_address_that_no_server_takes_keeps_no_other_letter_from_its_turn(served: MailServer) -> None:
+    make_letter("анна@example.com", state=LetterState.QUEUED, ended_at=None)
+
+    handed = deliver(clock.now())
+
+    assert (handed.fate, Letter.objects.get().state) == (Fate.REFUSED, LetterState.FAILED)
+
+
 def test_a_removed_person_gets_nothing_any_more(served: MailServer) -> None:
     people.invite(SERVICE, "root@example.com", Role.ADMINISTRATOR)
     anna, _boris = subscribe("anna@example.com", "boris@example.com")
@@ -268,7 +309,17 @@ def test_an_unknown_letter_is_sent_again_by_a_person_as_a_letter_of_its_own(serv
 
 
 @pytest.mark.parametrize(
-    "to", ["", "anna", "anna@example.com\nBcc: eve@example.com", "a@b.ru, c@d.ru", "<anna@example.com>"], ids=repr
+    "to",
+    [
+        "",
+        "anna",
+        "anna@example.com\nBcc: eve@example.com",
+        "a@b.ru, c@d.ru",
+        "<anna@example.com>",
+        "анна@example.com",
+        '"<anna>"@example.com',
+    ],
+    ids=repr,
 )
 def test_a_letter_goes_to_one_address_that_is_one(to: str, served: MailServer) -> None:
     with pytest.raises(Invalid):

@@ -1,6 +1,8 @@
 """One letter handed to real mail servers, good and bad ones."""
 
 import socket
+import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,9 +12,9 @@ import pytest
 
 from config import mail, redaction
 from config.mail import Security, Server
-from mailings import post
+from mailings import bell, letters, post
 from mailings.post import Fate, Handed, Parcel
-from tests.mail_server import HANGS, PASSWORD, MailServer, mail_server, make_certificate
+from tests.mail_server import HANGS, PASSWORD, USER, MailServer, mail_server, make_certificate
 
 CONTENT = b"Subject: Hello\r\n\r\nOne\r\n.\r\n.two\r\n"
 PARCEL = Parcel("vestnik@example.com", "anna@example.com", CONTENT)
@@ -77,7 +79,7 @@ def test_what_the_server_says_decides(said: dict[str, str], fate: Fate, asked: i
 
 @pytest.mark.parametrize(("command", "fate"), [("to_rcpt", Fate.AWAY), ("to_data", Fate.UNCLEAR)])
 def test_a_server_that_hangs_is_left(command: str, fate: Fate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(post, "STEP_S", 1.5)
+    monkeypatch.setattr(post, "STEP_S" if command == "to_rcpt" else "ANSWER_S", 0.5)
     with mail_server() as (there, server):
         setattr(there, command, HANGS)
         handed, asked = hand_over(server)
@@ -132,6 +134,23 @@ def leave_after_the_text(connection: socket.socket) -> None:
     connection.recv(1000)
 
 
+def look_into_the_letter(connection: socket.socket) -> None:
+    """For longer than any other step may take; who hangs up meanwhile does not know that it was taken."""
+    leave_after_the_text(connection)
+    time.sleep(1.8)
+    connection.sendall(b"250 taken\r\n")
+
+
+def test_the_answer_to_a_letter_may_take_longer_than_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "STEP_S", 1.5)
+    with wicked(look_into_the_letter) as server:
+        handed, _ = hand_over(server)
+
+    assert handed == Handed(Fate.TAKEN, "250 taken")
+    assert post.ANSWER_S >= 60
+    assert letters.LEASE.total_seconds() > bell.LETTERS_TIMEOUT_S > letters.BUDGET_S + post.LONGEST_S
+
+
 @pytest.mark.parametrize(
     ("serve", "fate"),
     [
@@ -147,7 +166,7 @@ def test_a_wicked_server_is_survived(
     serve: Callable[[socket.socket], object], fate: Fate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if serve is drip:  # else nobody is waited for in vain, and on a busy machine good servers are slow, too
-        monkeypatch.setattr(post, "WHOLE_S", 0.5)
+        monkeypatch.setattr(post, "WAY_S", 0.5)
 
     with wicked(serve) as server:
         handed, asked = hand_over(server)
@@ -186,6 +205,54 @@ def test_a_wrong_password_is_not_told(certificate: Path, monkeypatch: pytest.Mon
     assert (handed.fate, asked) == (Fate.AWAY, 0)
     assert "535" in handed.detail
     assert "another-password" not in handed.detail
+
+
+def echo_the_sign_in(connection: socket.socket) -> None:
+    """As one that quotes the command that it refuses."""
+    connection.sendall(b"220 here\r\n")
+    connection.recv(1000)
+    connection.sendall(b"250-here\r\n250 AUTH PLAIN LOGIN\r\n")
+    while said := connection.recv(1000).strip():
+        connection.sendall(b"535 5.7.8 I do not know " + said + b"\r\n")
+
+
+def test_a_password_that_a_server_repeats_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the form either in which it went over the wire."""
+    with wicked(echo_the_sign_in) as there:
+        handed, _ = hand_over(Server(there.host, there.port, Security.NONE, USER, PASSWORD))
+
+    assert handed == Handed(Fate.AWAY, "535 the user or the password was refused")
+
+
+def test_no_form_of_the_password_is_told_in_other_places() -> None:
+    plain = b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+
+    found = mail.secrets(f"smtps://{USER}:{PASSWORD}@mail")
+
+    assert {PASSWORD, plain, b64encode(PASSWORD.encode()).decode()} < found
+    assert mail.secrets("smtp://mail") == mail.secrets("") == set()
+
+
+@pytest.mark.parametrize(
+    ("address", "wire"),
+    [
+        ("anna@example.com", "anna@example.com"),
+        ("anna@почта.рф", "anna@xn--80a1acny.xn--p1ai"),
+        ("a@[127.0.0.1]", "a@[127.0.0.1]"),
+    ],
+)
+def test_a_domain_of_other_letters_has_a_form_for_mail_servers(address: str, wire: str) -> None:
+    assert mail.on_the_wire(address) == wire
+    assert mail.sender(f"Вестник <{address}>") == ("Вестник", wire)
+
+
+@pytest.mark.parametrize(
+    "address", ["анна@example.com", '"<a>"@example.com', "a@b..c", "a@", "@b.c", "a\n@b.c", "a b@c.d"]
+)
+def test_what_no_mail_server_would_take_is_refused_before(address: str) -> None:
+    with pytest.raises(ValueError, match="an e-mail"):
+        mail.on_the_wire(address)
+    assert not mail.is_address(address)
 
 
 @pytest.mark.parametrize("recipient", ["a@b.ru>\r\nRCPT TO:<eve@b.ru", "a\nb@example.com"], ids=repr)
