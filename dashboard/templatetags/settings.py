@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from accounts.journal import SERVICE
 from accounts.models import ApiKey, JournalEntry, User
+from accounts.roles import Role, allows
 from dashboard import devices, journal
 from dashboard.journal import Detail
 
@@ -30,6 +33,15 @@ def thing(entry: JournalEntry) -> str:
 @register.filter
 def thing_address(entry: JournalEntry) -> str | None:
     return journal.address(entry)
+
+
+@register.filter
+def who_for(entry: JournalEntry, reader: User) -> str:
+    """Who did it, for one reader: names of people and keys are for administrators, and each one his own."""
+    is_his = entry.user_id is not None and entry.user_id == reader.pk
+    if is_his or entry.actor == str(SERVICE) or allows(reader.role, Role.ADMINISTRATOR):
+        return entry.actor
+    return _("a program") if entry.api_key_id is not None else _("a person")
 
 
 @register.filter

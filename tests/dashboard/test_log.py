@@ -6,12 +6,16 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
-from accounts.journal import SERVICE
+from accounts import keys
+from accounts.journal import SERVICE, Actor
+from accounts.models import User
+from accounts.roles import Role
 from clients import operations as directory
 from mailings import clock, operations, queue
 from mailings.gateway import Cause
 from mailings.models import Attempt, Mailing, Message
 from mailings.policy import Reason, State, Verdict
+from tests.dashboard.conftest import browser_of
 from tests.makers import make_jobs, make_outcome, make_running_mailing, make_settlements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -98,6 +102,33 @@ def test_a_viewer_reads_an_answer_with_its_phones_masked_and_no_address(
 
     assert "79001234567" not in viewer.get(address).content.decode()
     assert "79001234567" in operator.get(address).content.decode()
+
+
+@pytest.mark.parametrize(("role", "is_shown"), [(Role.VIEWER, 0), (Role.OPERATOR, 0), (Role.ADMINISTRATOR, 1)])
+def test_only_administrators_read_who_did_it(role: Role, is_shown: bool) -> None:
+    boss = Actor(user=User.objects.create(email="boss@example.com", role=Role.OPERATOR))
+    program = Actor(api_key=keys.create(boss, name="Their CRM", role=Role.OPERATOR, expires_at=None)[0])
+    mailing = make_running_mailing(1)
+    message = Message.objects.get()
+    assert message.client_id is not None
+    operations.pause(boss, mailing.pk)
+    operations.resume(program, mailing.pk)
+    directory.change(boss, message.client_id, tag="new")
+    reader = browser_of(role)
+
+    for address in (f"/mailings/{mailing.pk}/log", f"/messages/{message.pk}", f"/clients/{message.client_id}"):
+        page = reader.get(address).content.decode()
+
+        assert ("boss@example.com" in page) == is_shown, address
+        assert ("a person" in page) != is_shown, address
+        assert "key Their CRM" not in page or is_shown, address
+
+
+def test_everybody_reads_what_he_did_himself(operator: Browser) -> None:
+    mailing = make_running_mailing(1)
+    operations.pause(Actor(user=User.objects.get()), mailing.pk)
+
+    assert "a person" not in operator.get(reverse("mailing_log", args=[mailing.pk])).content.decode()
 
 
 def test_a_message_tells_through_what_it_waited(viewer: Browser) -> None:
