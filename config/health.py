@@ -75,10 +75,11 @@ def _migrations() -> Finding:
 
 
 def _worker() -> Finding:
-    seen_at = queries.worker_seen_at()
+    now = clock.now()
+    seen_at = queries.worker_seen_at(now)
     if seen_at is None:
         return Finding(False, "no worker is known")
-    age_s = max(0.0, (clock.now() - seen_at).total_seconds())
+    age_s = max(0.0, (now - seen_at).total_seconds())
     return Finding(age_s <= LAST_TICK_S, f"the last tick was {age_s:.1f} s ago")
 
 

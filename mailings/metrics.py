@@ -200,7 +200,7 @@ def _workers(now: datetime) -> Iterator[Metric]:
     """Without a worker the last tick is that of 1970: silence is not taken for nothing to say."""
     alive = list(Worker.objects.alive(now).order_by("id"))
     yield GaugeMetricFamily("vestnik_workers", "Workers whose clock was seen in the last 10 s.", value=len(alive))
-    seen_at = queries.worker_seen_at()
+    seen_at = queries.worker_seen_at(now)
     yield GaugeMetricFamily(
         "vestnik_worker_last_tick_timestamp_seconds",
         "When a worker's clock was last seen.",

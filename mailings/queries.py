@@ -12,6 +12,7 @@ from django.db.models import Count, Max, QuerySet
 from mailings import tally
 from mailings.gateway import Kind
 from mailings.models import Attempt, Mailing, MailingState, MailingZone, Message, Worker
+from mailings.models.work import LOST_AFTER
 from mailings.policy import STATE_OF, Reason, State
 
 ATTEMPTS_SEEN = 20_000
@@ -284,7 +285,9 @@ def zones(mailing_id: int) -> list[str]:
     )
 
 
-def worker_seen_at() -> datetime | None:
-    """When the liveliest worker last said that it lives."""
-    seen: datetime | None = Worker.objects.aggregate(last=Max("seen_at"))["last"]
+def worker_seen_at(now: datetime) -> datetime | None:
+    """When the liveliest worker last said that it lives; what lies in the future tells nothing (see `alive`)."""
+    seen: datetime | None = Worker.objects.filter(seen_at__lte=now + LOST_AFTER).aggregate(last=Max("seen_at"))[
+        "last"
+    ]
     return seen

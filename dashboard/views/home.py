@@ -45,5 +45,5 @@ def _today(grown: dict[int, dict[State, int]]) -> list[dict[str, Any]]:
 
 
 def _is_away(now: Any) -> bool:
-    seen = queries.worker_seen_at()
+    seen = queries.worker_seen_at(now)
     return seen is None or now - seen > WORKER_SILENT

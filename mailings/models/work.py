@@ -29,8 +29,11 @@ class Lease(models.Model):
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def alive(self, now: datetime) -> Self:
-        """Those whose clock was seen a moment ago."""
-        return self.filter(seen_at__gt=now - LOST_AFTER)
+        """Those whose clock was seen a moment ago.
+
+        A moment that lies in the future was written before the database's clock was set back, and tells nothing.
+        """
+        return self.filter(seen_at__gt=now - LOST_AFTER, seen_at__lte=now + LOST_AFTER)
 
 
 class Worker(models.Model):

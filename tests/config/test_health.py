@@ -81,7 +81,11 @@ def test_with_database_migrations_and_a_ticking_worker_the_service_is_ready() ->
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("silent_for", [None, timedelta(minutes=1)], ids=["no worker", "a worker that is silent"])
+@pytest.mark.parametrize(
+    "silent_for",
+    [None, timedelta(minutes=1), timedelta(hours=-1)],
+    ids=["no worker", "a worker that is silent", "one seen before the clock was set back"],
+)
 def test_without_a_tick_only_pages_can_be_shown(silent_for: timedelta | None) -> None:
     if silent_for is not None:
         make_worker(silent_for=silent_for)

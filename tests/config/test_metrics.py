@@ -307,9 +307,10 @@ def test_a_new_start_cleans_up_after_former_ones_and_only_after_those(server: tu
     assert nothing_found(address) == 1
 
 
-def test_a_worker_whose_silence_is_long_is_not_counted(db: None) -> None:
+def test_a_worker_that_was_seen_long_ago_or_in_the_future_is_not_counted(db: None) -> None:
     now = clock.now()
     Worker.objects.create(id="w", host="here", started_at=now, seen_at=now - timedelta(minutes=1))
+    Worker.objects.create(id="x", host="here", started_at=now, seen_at=now + timedelta(hours=1))
 
     found = scrape()
 

@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = clock.now()
-        seen_at = queries.worker_seen_at()
+        seen_at = queries.worker_seen_at(now)
         if seen_at is not None and (now - seen_at).total_seconds() < QUIET_S:
             raise CommandError(f"A worker was seen less than {QUIET_S} s ago: stop every worker first.")
         for held in operations.hold_all(now):
