@@ -384,6 +384,8 @@ _told_to_all = {"", SIMULATOR_TOKEN}
 _password = str(_database.get("PASSWORD") or "")
 _private = {SECRET_KEY, _password, GATEWAY_TOKEN, OIDC_CLIENT_SECRET, METRICS_TOKEN, *mail.secrets(_email_url)}
 # config.traffic tells of a request once, when it is answered
+# the id of a request is ours and stands in logs as it is: what a caller calls his could hold anything
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = DJANGO_STRUCTLOG_TRUST_UPSTREAM_CORRELATION_ID = False
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_2XX_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_DEFAULT_LOG_LEVEL = logging.DEBUG

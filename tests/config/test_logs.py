@@ -205,6 +205,18 @@ def test_what_is_no_secret_can_be_read(text: str) -> None:
     assert redaction.hidden(text) == text
 
 
+LIKE_A_PHONE = "7f1d2e33-4444-4555-8666-a79001234567"
+
+
+def test_the_id_of_a_request_can_be_read_whatever_digits_it_has() -> None:
+    assert json.loads(render("json", request_id=LIKE_A_PHONE))["request_id"] == LIKE_A_PHONE
+
+
+@pytest.mark.parametrize("told", ["79001234567", f"{LIKE_A_PHONE} 79001234567", "a79001234567", [LIKE_A_PHONE]])
+def test_nothing_else_that_is_called_so_holds_a_phone(told: object) -> None:
+    assert "79001234567" not in render("json", request_id=told)
+
+
 @given(
     rest=st.from_regex(r"[0-9]{10}", fullmatch=True),
     around=st.sampled_from(["{}", "x{}y", "({})", "/{}/", "'{}',"]),

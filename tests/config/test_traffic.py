@@ -21,6 +21,18 @@ def test_a_phone_in_a_query_does_not_reach_the_log(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.django_db
+def test_what_a_caller_calls_his_request_does_not_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    his = "7f1d2e33-4444-4555-8666-a79001234567"
+
+    with caplog.at_level("INFO", "config.traffic"), caplog.at_level("INFO"):
+        Http().get("/api/v1/clients", headers={"X-Request-ID": his, "X-Correlation-ID": his})
+
+    text = "\n".join(record.getMessage() for record in caplog.records)
+    assert "request_id" in text
+    assert his not in text
+
+
+@pytest.mark.django_db
 def test_the_address_is_the_peer_s_and_not_what_a_header_claims(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "config.traffic"), caplog.at_level("INFO"):
         Http().get("/api/v1/clients", headers={"X-Forwarded-For": "203.0.113.9"}, REMOTE_ADDR="192.0.2.1")
