@@ -48,6 +48,16 @@ def test_the_tests_are_those_that_everybody_runs_and_their_reports_are_kept() ->
     assert JOBS["tests"]["artifacts"]["when"] == "always"
 
 
+def test_what_the_containers_said_is_written_before_they_go_and_kept_when_it_failed() -> None:
+    image = JOBS["image"]
+    last = [line.partition(" > ") for line in image["after_script"]]
+
+    assert [line[0].split(" --")[0] for line in last] == ["docker compose logs", "docker compose down"]
+    assert last[0][2].split()[0] in image["artifacts"]["paths"]
+    assert image["artifacts"]["when"] == "on_failure"
+    assert not [line for line in image["script"] if "compose down" in line]
+
+
 def test_packages_are_kept_between_runs_as_long_as_the_locked_files_stay() -> None:
     cache = FILE[".with-packages"]["cache"]
 
