@@ -27,6 +27,8 @@ FILES = [
     for path in sorted(FOLDER.rglob("*.yaml"))
     if path.name != "kustomization.yaml" and isinstance(read(path)[0], dict)
 ]
+# as docs/configuration.md tells those who ask /readyz
+PATIENCE_S = 10
 SECRET = read(EXAMPLE / "secret.example.yaml")[0]["stringData"]
 
 
@@ -135,6 +137,7 @@ def test_both_kinds_of_pods_are_asked_how_they_are() -> None:
     assert web["livenessProbe"]["httpGet"]["path"] == web["startupProbe"]["httpGet"]["path"] == "/healthz"
     # a console without workers is still worth reaching
     assert web["readinessProbe"]["httpGet"]["path"] == "/readyz?exclude=worker"
+    assert web["readinessProbe"]["timeoutSeconds"] >= PATIENCE_S
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert worker[probe]["exec"]["command"] == ["python", "-m", "deploy.alive"]
 
