@@ -80,9 +80,11 @@ def _take(folder: Path) -> int | None:
     return lock
 
 
-if SHARED not in os.environ:  # a server that reads this file again, as after a hangup, goes on where it counted
-    _folder, _lock = counts_folder()
-    os.environ[SHARED] = str(_folder)
+def on_starting(server: Any) -> None:
+    """Once, in the process that starts the others: one that reads this file again, as after a hangup, goes on
+    where it counted."""
+    folder, server.counts_lock = counts_folder()
+    os.environ[SHARED] = str(folder)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -78,11 +78,10 @@ def mail_server(
     context = _context(certificate) if certificate else None
     implicit = context if security is Security.TLS else None
     options = _options(security, context)
-    made = loop.run_until_complete(
-        loop.create_server(lambda: SMTP(handler, loop=loop, **options), "127.0.0.1", 0, ssl=implicit)
-    )
     thread = Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+    thread.start()  # before anything of it runs: a browser's loop may be running in this thread
+    making = loop.create_server(lambda: SMTP(handler, loop=loop, **options), "127.0.0.1", 0, ssl=implicit)
+    made = asyncio.run_coroutine_threadsafe(making, loop).result(10)
     try:
         host, port = made.sockets[0].getsockname()[:2]
         known = (USER, PASSWORD) if certificate else ("", "")

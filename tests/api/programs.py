@@ -68,7 +68,7 @@ class Call:
         path = self.path.removeprefix(PREFIX)
         for name in ("client_id", "mailing_id", "message_id", "user_id", "key_id"):
             path = path.replace(f"{{{name}}}", "1")
-        return path
+        return path.replace("{day}", "2026-01-01")
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -16,6 +16,7 @@ from tests.web_process import errors_of, web_server
 from tests.worker_process import until
 
 pytestmark = [pytest.mark.once, pytest.mark.processes]
+CANARY = "canary-of-7"
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +91,11 @@ def events(log: Path) -> list[str]:
 
 def test_wrong_settings_are_told_in_a_line_too(tmp_path: Path) -> None:
     log = tmp_path / "web.log"
-    with pytest.raises(AssertionError), web_server("postgres://a:canary-of-7@h:x/b", log):
+    with pytest.raises(AssertionError), web_server(f"postgres://a:{CANARY}@h:x/b", log):
         pass
 
     (told,) = [json.loads(line) for line in log.read_text().splitlines()]
     assert told["event"] == "ended by an error"
     assert "DATABASE_URL cannot be read" in told["exception"]
-    assert "canary-of-7" not in log.read_text()
+    assert CANARY not in log.read_text()
     assert errors_of(log).read_text() == ""

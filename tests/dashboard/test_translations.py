@@ -17,7 +17,7 @@ ROOMS = ("accounts", "clients", "config", "dashboard", "mailings")
 SINGULAR = {"_", "gettext", "gettext_lazy"}
 PLURAL = {"ngettext", "ngettext_lazy"}
 IN_CONTEXT = {"pgettext", "pgettext_lazy"}
-IN_TEMPLATES = re.compile(r"""\b(n?gettext)\(u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+IN_TEMPLATES = re.compile(r"""\b(n?gettext|_)\(u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 PLACES = re.compile(r"%\((\w+)\)[sd]")
 
 Key = str | tuple[str, int]

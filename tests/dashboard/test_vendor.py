@@ -9,7 +9,10 @@ from dashboard.templatetags.console import ICONS
 
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / "static" / "vendor"
-OURS = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "static").glob("[cj]s*/*")]
+# letters are shown by mail programs, which take a style only from an attribute
+LETTERS = ROOT / "templates" / "email"
+PAGES = [path for path in (ROOT / "templates").rglob("*.html") if LETTERS not in path.parents]
+OURS = [*PAGES, *(ROOT / "static").glob("[cj]s*/*")]
 
 
 def listed() -> dict[str, str]:
