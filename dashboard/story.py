@@ -11,13 +11,14 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from config import redaction
 from dashboard.progress import number
 from mailings.models import MailingState, MessageReason, MessageState
 from mailings.policy import State
 from mailings.report import ENDS, WENT_WRONG, Coming, Day, Ends, GatewayDay, MailingDay
 
 HIGH, WIDE = 72, 100  # the tallest bar in pixels, the widest in percent
-MAILINGS_TOLD = 40
+MAILINGS_TOLD, UNDECIDED_TOLD = 40, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,10 @@ class Story:
     reasons: list[Bar]
     to_decide: str
     undecided: list[Link]
+    more_undecided: str
     gateway: list[Fact]
     coming: list[Link]
+    more_coming: str
     made: str
     zone: str
     page: str
@@ -108,8 +111,6 @@ class Story:
 
 def tell(day: Day) -> Story:
     """The story of a day, in the language that is active."""
-    told, rest = day.mailings[:MAILINGS_TOLD], len(day.mailings) - MAILINGS_TOLD
-    more = ngettext("and %(number)s more mailing", "and %(number)s more mailings", rest) if rest > 0 else ""
     return Story(
         day=day.day,
         date=formats.date_format(day.day, "l, j E Y"),
@@ -123,18 +124,35 @@ def tell(day: Day) -> Story:
         hours=_hours(day),
         busiest=_busiest(day),
         week=_week(day),
-        mailings=[_piece(one) for one in told],
-        more_mailings=more % {"number": number(rest)} if more else "",
+        mailings=[_piece(one) for one in day.mailings[:MAILINGS_TOLD]],
+        more_mailings=_more(len(day.mailings) - MAILINGS_TOLD),
         reasons=_reasons(day),
         to_decide=_to_decide(day.to_decide),
-        undecided=[Link(name, _mailing(pk), number(count)) for pk, name, count in day.undecided],
+        undecided=[
+            Link(_named(pk, name), _mailing(pk), number(count))
+            for pk, name, count in day.undecided[:UNDECIDED_TOLD]
+        ],
+        more_undecided=_more(len(day.undecided) - UNDECIDED_TOLD),
         gateway=_gateway(day.gateway, day.gateway_before),
         coming=[_coming(one, day) for one in day.coming],
+        more_coming=_more(day.coming_more),
         made=_time(day.made_at, day, "j E H:i"),
         zone=day.timezone,
         page=settings.PUBLIC_URL + reverse("report", args=[day.day]),
         settings_page=settings.PUBLIC_URL + reverse("report_choice"),
     )
+
+
+def _more(rest: int) -> str:
+    if rest <= 0:
+        return ""
+    more = ngettext("and %(number)s more mailing", "and %(number)s more mailings", rest)
+    return more % {"number": number(rest)}
+
+
+def _named(pk: int, name: str) -> str:
+    """On one line, whatever is in it: a name must not look like a line of the letter."""
+    return redaction.one_line(name) or _("Mailing %(number)s") % {"number": pk}
 
 
 def subject(day: Day) -> str:
@@ -247,7 +265,7 @@ def _piece(one: MailingDay) -> Piece:
     if one.open:
         told.append(_("still open: %(number)s") % {"number": number(one.open)})
     return Piece(
-        one.name,
+        _named(one.id, one.name),
         _mailing(one.id),
         one.state,
         str(MailingState(one.state).label),
@@ -311,7 +329,7 @@ def _coming(one: Coming, day: Day) -> Link:
         told = _("goes on, ends %(time)s") % {"time": _time(one.ends_at, day, "j E H:i")}
     if one.open:
         told += " · " + _("still open: %(number)s") % {"number": number(one.open)}
-    return Link(one.name, _mailing(one.id), told)
+    return Link(_named(one.id, one.name), _mailing(one.id), told)
 
 
 def _mailing(pk: int) -> str:

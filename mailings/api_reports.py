@@ -46,6 +46,7 @@ DAY = {
     "gateway": GATEWAY,
     "gateway_before": None,
     "coming": [COMING],
+    "coming_more": 0,
 }
 
 
@@ -134,7 +135,7 @@ class MailingDayOut(BaseModel):
     model_config = example(MAILING)
 
     id: int
-    name: str
+    name: str = Field(description="Empty when it has none")
     state: MailingState
     ends: EndsOut
     recipients: int = Field(description="As of `made_at`")
@@ -205,7 +206,10 @@ class DayOut(BaseModel):
     undecided: list[UndecidedOut] = Field(description="As of `made_at`")
     gateway: GatewayDayOut | None = Field(description="Null when there were no requests, or they are forgotten")
     gateway_before: GatewayDayOut | None = Field(description="The day before")
-    coming: list[ComingOut] = Field(description="The 24 hours after `made_at`")
+    coming: list[ComingOut] = Field(
+        description="The 24 hours after `made_at`: what starts, then what is at work by its end; twenty at most"
+    )
+    coming_more: int = Field(description="How many come besides those")
 
     @classmethod
     def of(cls, day: Day) -> "DayOut":

@@ -183,11 +183,9 @@ def post_due(now: datetime) -> int:
     day = report.day_due(now, settings.REPORT_TIMEZONE, settings.REPORT_AT)
     if day is None or Report.objects.filter(day=day, posted_at__isnull=False).exists():
         return 0
-    told = report.to_json(report.numbers(day, settings.REPORT_TIMEZONE, now))
+    written = _write(day, now)
     with transaction.atomic():
-        written = _write(day, now)
-        unposted = Report.objects.filter(pk=written.pk, posted_at=None)
-        if not unposted.update(posted_at=now, made_at=now, numbers=told, timezone=settings.REPORT_TIMEZONE):
+        if not Report.objects.filter(pk=written.pk, posted_at=None).update(posted_at=now):
             return 0
         letters = _daily(written, now) if settings.MAIL_SERVER else []
         Letter.objects.bulk_create(letters, ignore_conflicts=True)
@@ -261,6 +259,18 @@ def recover(now: datetime) -> None:
     waiting.filter(until__lte=now).update(state=LetterState.EXPIRED, ended_at=now)
 
 
+def doubt_all(now: datetime) -> int:
+    """After a restore: what the backup has on its way may have been sent since, and so may the report that is due.
+
+    Only a person sends them again. Returns how many letters that are. No worker may run.
+    """
+    day = report.day_due(now, settings.REPORT_TIMEZONE, settings.REPORT_AT)
+    if day is not None:
+        Report.objects.filter(pk=_write(day, now).pk, posted_at=None).update(posted_at=now)
+    doubted = {"state": LetterState.UNKNOWN, "lease_until": None, "token": None, "ended_at": now}
+    return Letter.objects.filter(state__in=AT_WORK).update(**doubted, detail="restored from a backup")
+
+
 def claim(now: datetime, wanted: Letter | None = None) -> Claim | None:
     """Takes the letter that has been due longest, or the one that is wanted; None when there is none."""
     due = Letter.objects.filter(state=LetterState.QUEUED, due_at__lte=now, until__gt=now).order_by("due_at", "id")
@@ -288,7 +298,8 @@ def note_leaving(claimed: Claim, now: datetime) -> bool:
 def settle(claimed: Claim, handed: Handed, now: datetime) -> bool:
     """Writes down what came of it. False: somebody else holds the letter by now.
 
-    The word of a holder who was taken for lost still clears up what had become `unknown`.
+    The word of a holder who was taken for lost still clears up what had become `unknown`. That it was not taken
+    makes it `failed`: a person may have sent it again meanwhile.
     """
     held = Letter.objects.filter(
         pk=claimed.letter.pk, token=claimed.token, state__in=(LetterState.SENDING, LetterState.UNKNOWN)
@@ -297,11 +308,14 @@ def settle(claimed: Claim, handed: Handed, now: datetime) -> bool:
     if handed.fate is Fate.OUTRUN:
         return False
     if handed.fate is Fate.AWAY:
+        again = {"state": LetterState.QUEUED, "token": None, "handed_at": None}
         again_at = now + delay(claimed.letter.attempts)
-        return bool(held.update(state=LetterState.QUEUED, token=None, handed_at=None, due_at=again_at, **values))
+        if held.filter(state=LetterState.SENDING).update(due_at=again_at, **again, **values):
+            return True
     state = {
         Fate.TAKEN: LetterState.SENT,
         Fate.REFUSED: LetterState.FAILED,
+        Fate.AWAY: LetterState.FAILED,
         Fate.UNCLEAR: LetterState.UNKNOWN,
     }
     return bool(held.update(state=state[handed.fate], ended_at=now, **values))

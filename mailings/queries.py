@@ -266,9 +266,8 @@ def mailings_with_few(state: State, reason: Reason | None = None, *, few: int = 
 
 
 def held(state: State = State.UNKNOWN) -> int:
-    """How many messages of mailings at work wait in `state` for a person's decision."""
-    at_work = Mailing.objects.visible().filter(state__in=(MailingState.RUNNING, MailingState.PAUSED))
-    return tally.total(at_work)[state]
+    """How many messages wait in `state` for a person's decision, also of mailings that are over."""
+    return sum(tally.mailings_with(state).values())
 
 
 def why_unknown(mailing_id: int) -> list[tuple[Reason, int]]:

@@ -32,6 +32,7 @@ Ends = dict[State, int]
 class MailingDay:
     """What a mailing did in a day: how many messages ended in each state, and how it stands since then.
 
+    `name` is empty when it has none: its text, which a mailing is called by elsewhere, is nothing for a letter.
     `recipients` and `open` are of the instant when the report was made.
     """
 
@@ -80,7 +81,10 @@ class Coming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """All that a report says; see `numbers`. `week` are the days before it, the oldest first, as far as known."""
+    """All that a report says; see `numbers`. `week` are the days before it, the oldest first, as far as known.
+
+    `coming_more` is how many come besides those in `coming`.
+    """
 
     day: date
     timezone: str
@@ -96,6 +100,7 @@ class Day:
     gateway: GatewayDay | None = None
     gateway_before: GatewayDay | None = None
     coming: list[Coming] = field(default_factory=list)
+    coming_more: int = 0
 
     @property
     def ended(self) -> int:
@@ -261,6 +266,7 @@ def _ends(told: Mapping[str, int]) -> Ends:
 def numbers(day: date, zone: str, now: datetime) -> Day:
     """The day as it is known now; a few sums, whatever the number of messages."""
     since, until = bounds(day, zone)
+    coming, coming_more = _coming(now)
     days = [day - A_DAY * number for number in range(WEEK, 0, -1)]
     grown = tally.grown_by_quarter(begins_at(days[0], zone), until)
     *week, ends = by_day(grown, [*days, day], zone)
@@ -280,7 +286,8 @@ def numbers(day: date, zone: str, now: datetime) -> Day:
         undecided=_undecided(),
         gateway=_gateway(since, until),
         gateway_before=_gateway(*yesterday),
-        coming=_coming(now),
+        coming=coming,
+        coming_more=coming_more,
     )
 
 
@@ -291,12 +298,12 @@ def _mailings(
     at_work = Mailing.objects.visible().filter(pk__in=by_reason) | Mailing.objects.visible().filter(
         started_at__gte=since, started_at__lt=until
     )
-    rows = list(at_work.only("name", "text", "state").order_by("id"))
+    rows = list(at_work.only("name", "state").order_by("id"))
     progress = queries.progress([one.pk for one in rows])
     found = [
         MailingDay(
             id=one.pk,
-            name=str(one),
+            name=one.name,
             state=one.state,
             ends=ends_of(by_reason.get(one.pk, {})),
             recipients=progress[one.pk].recipients,
@@ -308,12 +315,13 @@ def _mailings(
 
 
 def _undecided() -> list[tuple[int, str, int]]:
-    """The mailings that wait for a person's decision about unknown messages, and how many of them."""
+    """The mailings that wait for a person's decision about unknown messages, and how many of them.
+
+    Those that are over too: what is not known can be decided then as well.
+    """
     undecided = tally.mailings_with(State.UNKNOWN)
-    at_work = Mailing.objects.visible().filter(
-        pk__in=undecided, state__in=(MailingState.RUNNING, MailingState.PAUSED)
-    )
-    found = [(one.pk, str(one), undecided[one.pk]) for one in at_work.only("name", "text").order_by("id")]
+    names = Mailing.objects.visible().filter(pk__in=undecided).values_list("id", "name")
+    found = [(mailing_id, name, undecided[mailing_id]) for mailing_id, name in names]
     return sorted(found, key=lambda one: (-one[2], one[0]))
 
 
@@ -326,11 +334,16 @@ def _gateway(since: datetime, until: datetime) -> GatewayDay | None:
     return GatewayDay(seen.requests, seen.good, seen.p50_ms, seen.p95_ms, seen.p99_ms, bad_minutes)
 
 
-def _coming(now: datetime) -> list[Coming]:
-    """What starts, goes on or ends in the next 24 hours, the soonest first."""
+def _coming(now: datetime) -> tuple[list[Coming], int]:
+    """What starts, goes on or ends in the next 24 hours, and how many more there are than are told.
+
+    First what starts, by when; then what is at work, by when it ends.
+    """
     visible = Mailing.objects.visible()
     scheduled = visible.filter(state=MailingState.SCHEDULED, starts_at__lt=now + A_DAY)
     at_work = visible.filter(state__in=(MailingState.RUNNING, MailingState.PAUSED), ends_at__gt=now)
-    rows = list((scheduled | at_work).order_by("starts_at", "id")[:COMING_TOLD])
+    rows = list(scheduled.order_by("starts_at", "id")[:COMING_TOLD])
+    rows += at_work.order_by("ends_at", "id")[: COMING_TOLD - len(rows)]
     progress = queries.progress([one.pk for one in rows])
-    return [Coming(one.pk, str(one), one.state, one.starts_at, one.ends_at, progress[one.pk].open) for one in rows]
+    told = [Coming(one.pk, one.name, one.state, one.starts_at, one.ends_at, progress[one.pk].open) for one in rows]
+    return told, scheduled.count() + at_work.count() - len(rows)

@@ -10,15 +10,15 @@ from django.db.models import Q
 from accounts.journal import SERVICE, record
 from clients.models import Client
 from config.logs import logger
-from mailings import audience, pace, queue
+from mailings import audience, letters, pace, queue
 from mailings.breaker import Flow
-from mailings.models import Errand, Mailing, MailingState, Message, PauseReason
+from mailings.models import Errand, Letter, Mailing, MailingState, Message, PauseReason
 from mailings.operations.steps import STARTED, put_on_hold, turned
 from mailings.operations.timetable import start_due
 
 # how many ids may have been given since the backup: none is given a second time. A thousand million messages are
 # eleven days at a thousand a second
-AHEAD: dict[type[models.Model], int] = {Message: 10**9, Client: 10**8, Mailing: 10**6}
+AHEAD: dict[type[models.Model], int] = {Message: 10**9, Client: 10**8, Mailing: 10**6, Letter: 10**6}
 
 log = logger(__name__)
 
@@ -37,12 +37,16 @@ class Held:
 def hold_all(now: datetime) -> Iterator[Held]:
     """Stops the gateway, pauses what is at work, and holds every open message of it as unknown.
 
-    Also of what would have started since the backup: it may have been sent whole. Killed at any line, it is called
+    Also of what would have started since the backup: it may have been sent whole; so may letters of the
+    daily report. Killed at any line, it is called
     again and goes on. No worker may run.
     """
     if pace.current(now).flow != Flow.STOPPED:
         pace.stop(SERVICE, reason="restored from a backup")
     _move_ids_on()
+    doubted = letters.doubt_all(now)
+    if doubted:
+        log.warning("letters held after a backup came back", letters=doubted)
     Errand.objects.all().delete()  # whoever decided sees the messages again, and decides anew
     over = list(
         Mailing.objects.filter(state=MailingState.SCHEDULED, ends_at__lte=now).values_list("id", flat=True)

@@ -2,21 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
 from django_q.models import OrmQ
 from pytest_django.fixtures import Settings
 
 from accounts import people
 from accounts.journal import SERVICE, Actor
 from accounts.models import JournalEntry
-from accounts.refusals import Invalid, Refused
+from accounts.refusals import Refused
 from accounts.roles import Role
 from config.mail import Security, Server
 from mailings import clock, letters, report
-from mailings.models import Letter, LetterState, Occasion, Report, Subscription
+from mailings.models import Letter, LetterState, Report
 from mailings.post import Fate, Handed
 from mailings.worker import Clock
 from tests.mail_server import FROM, MailServer
@@ -24,7 +22,9 @@ from tests.mailings.posting import run, subscribe
 from tests.makers import make_letter
 from tests.threads import at_once, no_errors
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+# who delivers gives his connection back, and threads see only what was committed
+commits = pytest.mark.django_db(transaction=True)
 MOSCOW, EIGHT = "Europe/Moscow", time(8)
 DAY = date(2026, 3, 10)
 NINE = datetime(2026, 3, 11, 6, tzinfo=UTC)  # of the next morning, there
@@ -42,6 +42,7 @@ def at_nine() -> Iterator[None]:
 # -- posting -----------------------------------------------------------------------------------------------
 
 
+@commits
 @pytest.mark.usefixtures("at_nine")
 def test_everybody_who_chose_it_gets_the_report_once_in_his_language(served: MailServer) -> None:
     subscribe("anna@example.com")
@@ -59,6 +60,7 @@ def test_everybody_who_chose_it_gets_the_report_once_in_his_language(served: Mai
     assert (entry.actor, entry.details) == ("vestnik", {"day": "2026-03-10", "letters": 2})
 
 
+@commits
 @pytest.mark.usefixtures("at_nine")
 def test_a_letter_has_two_bodies_and_says_who_wrote_it(served: MailServer) -> None:
     subscribe("anna@example.com")
@@ -119,6 +121,21 @@ def test_what_was_written_stays_as_it_was(served: MailServer) -> None:
         letters.read(DAY + report.A_DAY, NINE)
 
 
+def test_a_report_that_was_written_by_hand_before_its_time_stays_as_it_was(served: MailServer) -> None:
+    subscribe("anna@example.com")
+    early = report.begins_at(DAY + report.A_DAY, MOSCOW) + timedelta(minutes=5)
+    clock.pretend(early - datetime.now(UTC))
+    letters.send(SERVICE, DAY, to="boris@example.com", language="en")
+    clock.forget()
+    kept = letters.read(DAY, NINE)
+
+    assert letters.post_due(NINE) == 1
+
+    assert letters.read(DAY, NINE) == kept
+    assert (Report.objects.get().made_at, Report.objects.get().posted_at) == (kept.made_at, NINE)
+
+
+@commits
 def test_one_worker_of_many_posts_the_day(served: MailServer) -> None:
     subscribe("anna@example.com", "boris@example.com")
     posted: list[int] = []
@@ -130,6 +147,7 @@ def test_one_worker_of_many_posts_the_day(served: MailServer) -> None:
     assert JournalEntry.objects.filter(verb="send").count() == 1
 
 
+@commits
 def test_the_clock_rings_when_something_is_due(served: MailServer) -> None:
     make_letter(state=LetterState.QUEUED, ended_at=None)
 
@@ -156,6 +174,7 @@ def deliver(now: datetime) -> Handed:
     return letters.deliver(claim(now))
 
 
+@commits
 def test_a_letter_is_one_holder_s_at_a_time(queued: Letter) -> None:
     claims: list[letters.Claim | None] = []
 
@@ -194,6 +213,19 @@ def test_who_is_lost_after_the_text_left_leaves_it_unknown_and_nobody_repeats_it
     assert queued.state == LetterState.SENT
 
 
+def test_a_late_no_ends_an_unknown_letter_and_lets_no_machine_repeat_it(queued: Letter) -> None:
+    """A person may have sent it again meanwhile."""
+    now = clock.now()
+    slow = claim(now)
+    assert letters.note_leaving(slow, now)
+    letters.recover(now + letters.LEASE)
+
+    assert letters.settle(slow, Handed(Fate.AWAY, "451 Later"), now + letters.LEASE)
+
+    queued.refresh_from_db()
+    assert (queued.state, queued.ended_at, queued.detail) == (LetterState.FAILED, now + letters.LEASE, "451 Later")
+
+
 def test_nobody_lets_a_text_leave_after_his_lease_has_passed(queued: Letter) -> None:
     now = clock.now()
     slow = claim(now)
@@ -220,6 +252,7 @@ def test_a_server_that_is_away_is_tried_again_later_and_later_until_the_day_is_o
     assert Letter.objects.get().state == LetterState.EXPIRED
 
 
+@commits
 @pytest.mark.usefixtures("at_nine")
 @pytest.mark.parametrize(
     ("said", "state"),
@@ -241,6 +274,7 @@ def test_what_the_server_said_is_kept_with_the_letter(
     assert Letter.objects.get().detail
 
 
+@commits
 def test_a_log_line_of_a_letter_tells_nobody_s_address(
     served: MailServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -255,6 +289,7 @@ def test_a_log_line_of_a_letter_tells_nobody_s_address(
     assert Letter.objects.get().detail == served.to_rcpt
 
 
+@commits
 @pytest.mark.usefixtures("at_nine")
 def test_a_domain_of_other_letters_is_written_to_in_its_form_for_mail_servers(
     served: MailServer, settings: Settings
@@ -270,6 +305,7 @@ def test_a_domain_of_other_letters_is_written_to_in_its_form_for_mail_servers(
     assert letter["From"] == "Вестник <vestnik@xn--80a1acny.xn--p1ai>"
 
 
+@commits
 def test_an_address_that_no_server_takes_keeps_no_other_letter_from_its_turn(served: MailServer) -> None:
     make_letter("анна@example.com", state=LetterState.QUEUED, ended_at=None)
 
@@ -291,75 +327,3 @@ def test_a_removed_person_gets_nothing_any_more(served: MailServer) -> None:
         "boris@example.com": LetterState.QUEUED,
     }
     assert [one.user.email for one in letters.subscribers()] == ["boris@example.com"]
-
-
-# -- by hand -----------------------------------------------------------------------------------------------
-
-
-def test_an_unknown_letter_is_sent_again_by_a_person_as_a_letter_of_its_own(served: MailServer) -> None:
-    unknown = make_letter(state=LetterState.UNKNOWN)
-
-    again = letters.send_again(SERVICE, unknown.pk)
-    run()
-
-    again.refresh_from_db()
-    assert (again.state, again.occasion, again.report) == (LetterState.SENT, Occasion.BY_HAND, unknown.report)
-    with pytest.raises(Refused, match="on its way"):
-        letters.send_again(SERVICE, make_letter(state=LetterState.QUEUED, ended_at=None).pk)
-
-
-@pytest.mark.parametrize(
-    "to",
-    [
-        "",
-        "anna",
-        "anna@example.com\nBcc: eve@example.com",
-        "a@b.ru, c@d.ru",
-        "<anna@example.com>",
-        "анна@example.com",
-        '"<anna>"@example.com',
-    ],
-    ids=repr,
-)
-def test_a_letter_goes_to_one_address_that_is_one(to: str, served: MailServer) -> None:
-    with pytest.raises(Invalid):
-        letters.send(SERVICE, letters.last_day(clock.now()), to=to, language="en")
-
-    assert not Letter.objects.exists()
-
-
-def test_people_choose_and_choose_again(db: None) -> None:
-    [anna] = subscribe("anna@example.com")
-
-    letters.choose(Actor(user=anna), "ru")
-    letters.choose(Actor(user=anna), "ru")
-    assert Subscription.objects.get().language == "ru"
-    letters.choose(Actor(user=anna), None)
-
-    assert not Subscription.objects.exists()
-    told = [entry.details for entry in JournalEntry.objects.filter(user=anna).order_by("id")]
-    assert [entry["after"]["daily_report"] for entry in told] == ["en", "ru", None]
-    with pytest.raises(Invalid):
-        letters.choose(Actor(user=anna), "xx")
-    with pytest.raises(Refused):
-        letters.choose(SERVICE, "en")
-
-
-def test_a_command_sends_it_at_once_and_says_what_came_of_it(served: MailServer) -> None:
-    said = StringIO()
-    day = (letters.last_day(clock.now()) - report.A_DAY).isoformat()
-
-    call_command("send_report", "--day", day, "--to", "boss@example.com", "--language", "ru", stdout=said)
-    [(to, letter)] = served.letters
-    assert (to, letter["Content-Language"]) == ("boss@example.com", "ru")
-    assert said.getvalue() == "boss@example.com: sent (250 OK)\n"
-
-    with pytest.raises(CommandError, match="Nobody chose"):
-        call_command("send_report")
-    subscribe("anna@example.com")
-    served.to_rcpt = "550 No"
-    with pytest.raises(CommandError, match="Not every letter"):
-        call_command("send_report", stdout=said)
-    assert "anna@example.com: failed (550 No)" in said.getvalue()
-    with pytest.raises(CommandError, match="There is no report"):
-        call_command("send_report", "--day", "2999-01-01", "--to", "boss@example.com")

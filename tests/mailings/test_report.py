@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 
 from accounts.journal import SERVICE
-from mailings import clock, operations, pace, queue, report, tally
+from mailings import clock, letters, operations, pace, queries, queue, report, tally
 from mailings.gateway import Cause
 from mailings.models import Mailing, MailingState, Pulse
 from mailings.policy import Reason, State, Verdict
 from mailings.report import ENDS, Day
-from tests.makers import make_jobs, make_mailing, make_outcome, make_running_mailing, make_settlements
+from tests.makers import (
+    make_finished_mailing,
+    make_jobs,
+    make_mailing,
+    make_outcome,
+    make_running_mailing,
+    make_settlements,
+)
 
 MOSCOW, BERLIN, HAVANA, APIA = "Europe/Moscow", "Europe/Berlin", "America/Havana", "Pacific/Apia"
 EIGHT = time(8)
@@ -178,6 +185,56 @@ def test_a_day_is_what_happened_between_its_midnights(folded: bool) -> None:
 
 
 @pytest.mark.django_db
+def test_what_waits_for_a_decision_is_told_also_when_the_mailing_is_over() -> None:
+    mailing = make_finished_mailing(unknown=3, name="Sale")
+
+    assert report.numbers(DAY, MOSCOW, clock.now()).undecided == [(mailing.pk, "Sale", 3)]
+    assert queries.held() == 3
+    operations.delete(SERVICE, mailing.pk)
+    assert report.numbers(DAY, MOSCOW, clock.now()).undecided == []
+    assert queries.held() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.once
+def test_no_text_of_a_message_is_in_a_report() -> None:
+    text = "Your code is 4711"
+    over, waiting = make_finished_mailing(text=text, name=""), make_mailing(text=text, name="")
+    now = clock.now()
+    Mailing.objects.filter(pk=waiting.pk).update(starts_at=now + timedelta(hours=1))
+
+    day = report.numbers(now.astimezone(UTC).date(), "UTC", now)
+
+    assert [one.id for one in day.mailings] == [over.pk]
+    assert [one.id for one in day.coming] == [waiting.pk]
+    assert text not in str(report.to_json(day))
+    letter = letters.draw(day, "ru")
+    assert text not in letter.text + letter.html
+    assert f"- Рассылка {over.pk} (" in letter.text
+    assert f"<bdi>Рассылка {waiting.pk}</bdi>" in letter.html
+
+
+def test_a_name_looks_like_no_line_of_the_letter() -> None:
+    wicked = "Sale\n- Forged: 999 \u202e<b>"
+    day = make_day(undecided=[(7, wicked, 1)])
+
+    letter = letters.draw(day, "en")
+
+    assert "- Sale\\n- Forged: 999 \\u202e<b>: 1\n" in letter.text
+    assert "<bdi>Sale\\n- Forged: 999 \\u202e&lt;b&gt;</bdi>" in letter.html
+
+
+def test_a_letter_names_few_that_wait_for_a_decision_and_counts_the_rest() -> None:
+    letter = letters.draw(make_day(undecided=[(pk, f"Sale {pk}", 2) for pk in range(1, 1_001)]), "en")
+
+    assert "2,000 to decide" in letter.subject
+    assert "Sale 20</bdi>" in letter.html
+    for body in (letter.text, letter.html):
+        assert "Sale 21" not in body
+        assert "and 980 more mailings" in body
+
+
+@pytest.mark.django_db
 def test_a_deleted_mailing_is_in_no_report() -> None:
     operations.delete(SERVICE, a_day_of_work().pk)
 
@@ -220,6 +277,24 @@ def test_what_comes_is_what_starts_goes_on_or_ends_within_a_day() -> None:
     found = report.numbers(DAY, MOSCOW, now).coming
 
     assert [(one.id, one.state, one.open) for one in found] == [
-        (running.pk, MailingState.RUNNING, 2),
         (soon.pk, MailingState.SCHEDULED, 0),
+        (running.pk, MailingState.RUNNING, 2),
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.once
+def test_what_starts_is_told_first_and_what_is_left_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "COMING_TOLD", 2)
+    now = clock.now()
+    late, early, _third = (
+        make_running_mailing(starts_at=now - timedelta(days=2), ends_at=now + timedelta(hours=hours))
+        for hours in (30, 5, 50)
+    )
+    soon = make_mailing(starts_at=now + timedelta(hours=3))
+
+    day = report.numbers(DAY, MOSCOW, now)
+
+    assert ([one.id for one in day.coming], day.coming_more) == ([soon.pk, early.pk], 2)
+    assert "and 2 more mailings" in letters.draw(day, "en").text
+    assert late.pk not in {one.id for one in day.coming}

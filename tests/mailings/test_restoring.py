@@ -1,18 +1,29 @@
 """After a backup came back nothing is sent twice unless a person says so."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from accounts.journal import SERVICE
 from accounts.models import JournalEntry
-from mailings import clock, operations, pace, queue, tally
+from config.mail import Security, Server
+from mailings import clock, letters, operations, pace, queue, tally
 from mailings.breaker import Flow
-from mailings.models import Mailing, Message, Worker
+from mailings.models import Letter, LetterState, Mailing, Message, Worker
 from mailings.policy import Decision, Reason, State, Verdict
-from tests.makers import make_client, make_clients, make_jobs, make_mailing, make_running_mailing, make_settlements
+from tests.mailings.posting import subscribe
+from tests.makers import (
+    make_client,
+    make_clients,
+    make_jobs,
+    make_letter,
+    make_mailing,
+    make_running_mailing,
+    make_settlements,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +85,20 @@ def test_what_has_not_begun_is_left_alone() -> None:
 
     assert (state_of(scheduled), state_of(draft)) == ("scheduled", "draft")
     assert not Message.objects.exists()
+
+
+def test_letters_that_may_have_been_sent_since_are_sent_by_a_person_alone(settings: Settings) -> None:
+    settings.REPORT_AT, settings.MAIL_SERVER = time(0), Server("127.0.0.1", 1, Security.NONE)
+    subscribe("anna@example.com")
+    for state in (LetterState.QUEUED, LetterState.QUEUED, LetterState.SENT):
+        make_letter(state=state)
+    letters.claim(clock.now())
+
+    restore()
+
+    assert not letters.is_due(clock.now())
+    assert letters.post_due(clock.now()) == 0
+    assert sorted(Letter.objects.values_list("state", flat=True)) == ["sent", "unknown", "unknown"]
 
 
 def test_no_id_is_given_a_second_time() -> None:
