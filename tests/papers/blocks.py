@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -83,6 +84,7 @@ def _session(block: Block) -> Iterator[Command]:
         yield Command(_where(block, number), text, "\n".join(shown))
 
 
+@cache
 def is_whole(text: str) -> bool:
     """Whether the shell would run it rather than wait for more lines; it is asked only when that is in doubt."""
     if text.endswith(("\\", "|", "&&")):

@@ -45,6 +45,12 @@ MANAGE_PARSED = {
     "makemessages",
     "compilemessages",
     "makemigrations",
+    # each start of Django costs two seconds, and these are run for real elsewhere: tests/deploy/test_prepare.py,
+    # tests/mailings/test_retention.py, tests/config/test_deployment.py and tests/accounts/test_commands.py
+    "prepare",
+    "forget",
+    "check",
+    "invite",
 }
 
 Problems = list[str]
