@@ -52,7 +52,10 @@ def listen(page: Page, complaints: list[str], refused: int) -> None:
     """Adds whatever the page complains of, but for answers with the status `refused`, which it calls failed."""
 
     def heard(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and f"status of {refused}" not in message.text:
+        is_told = f"status of {refused}" in message.text
+        # htmx says so, too, of a part that it did not take over, which is right only when all is wrong
+        is_told |= refused >= 500 and f"Error Code {refused}" in message.text
+        if message.type in ("error", "warning") and not is_told:
             complaints.append(f"{message.location.get('url')}: {message.text}")
 
     def asked(dialog: Dialog) -> None:
