@@ -60,6 +60,7 @@ def test_everybody_who_chose_it_gets_the_report_once_in_his_language(served: Mai
     assert (entry.actor, entry.details) == ("vestnik", {"day": "2026-03-10", "letters": 2})
 
 
+@pytest.mark.once
 @commits
 @pytest.mark.usefixtures("at_nine")
 def test_a_letter_has_two_bodies_and_says_who_wrote_it(served: MailServer) -> None:
@@ -147,6 +148,7 @@ def test_one_worker_of_many_posts_the_day(served: MailServer) -> None:
     assert JournalEntry.objects.filter(verb="send").count() == 1
 
 
+@pytest.mark.once
 @commits
 def test_the_clock_rings_when_something_is_due(served: MailServer) -> None:
     make_letter(state=LetterState.QUEUED, ended_at=None)
@@ -233,6 +235,7 @@ def test_nobody_lets_a_text_leave_after_his_lease_has_passed(queued: Letter) -> 
     assert not letters.note_leaving(slow, now + letters.LEASE)
 
 
+@pytest.mark.once
 def test_a_server_that_is_away_is_tried_again_later_and_later_until_the_day_is_over(settings: Settings) -> None:
     settings.MAIL_SERVER, settings.EMAIL_FROM = Server("127.0.0.1", 1, Security.NONE), FROM
     settings.REPORT_AT, settings.REPORT_TIMEZONE = EIGHT, MOSCOW
@@ -252,6 +255,7 @@ def test_a_server_that_is_away_is_tried_again_later_and_later_until_the_day_is_o
     assert Letter.objects.get().state == LetterState.EXPIRED
 
 
+@pytest.mark.once
 @commits
 @pytest.mark.usefixtures("at_nine")
 @pytest.mark.parametrize(
@@ -274,6 +278,7 @@ def test_what_the_server_said_is_kept_with_the_letter(
     assert Letter.objects.get().detail
 
 
+@pytest.mark.once
 @commits
 def test_a_log_line_of_a_letter_tells_nobody_s_address(
     served: MailServer, caplog: pytest.LogCaptureFixture
@@ -289,6 +294,7 @@ def test_a_log_line_of_a_letter_tells_nobody_s_address(
     assert Letter.objects.get().detail == served.to_rcpt
 
 
+@pytest.mark.once
 @commits
 @pytest.mark.usefixtures("at_nine")
 def test_a_domain_of_other_letters_is_written_to_in_its_form_for_mail_servers(
@@ -305,6 +311,7 @@ def test_a_domain_of_other_letters_is_written_to_in_its_form_for_mail_servers(
     assert letter["From"] == "Вестник <vestnik@xn--80a1acny.xn--p1ai>"
 
 
+@pytest.mark.once
 @commits
 def test_an_address_that_no_server_takes_keeps_no_other_letter_from_its_turn(served: MailServer) -> None:
     make_letter("анна@example.com", state=LetterState.QUEUED, ended_at=None)

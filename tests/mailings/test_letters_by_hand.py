@@ -32,6 +32,7 @@ def test_an_unknown_letter_is_sent_again_by_a_person_as_a_letter_of_its_own(serv
         letters.send_again(SERVICE, make_letter(state=LetterState.QUEUED, ended_at=None).pk)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "to",
     [
@@ -69,6 +70,7 @@ def test_people_choose_and_choose_again(db: None) -> None:
         letters.choose(SERVICE, "en")
 
 
+@pytest.mark.once
 @commits
 def test_a_command_sends_it_at_once_and_says_what_came_of_it(served: MailServer) -> None:
     said = StringIO()
