@@ -69,10 +69,10 @@ def send(request: HttpRequest) -> HttpResponse:
     try:
         day = DayConverter().to_python(request.POST.get("day", ""))
         letters.send(access.actor(request), day, to=user.email, language=language, user=user)
-    except (ValueError, letters.NotThere):
-        messages.error(request, _("There is no report of this day"))
     except refusals.REFUSALS as error:
         messages.error(request, refusals.sentence(error))
+    except (ValueError, letters.NotThere):
+        messages.error(request, _("There is no report of this day"))
     else:
         messages.success(request, _("On its way to %(email)s") % {"email": user.email})
     return redirect("reports")

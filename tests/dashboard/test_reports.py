@@ -106,6 +106,16 @@ def test_everybody_sends_it_to_himself_and_to_nobody_else(viewer: Browser) -> No
         assert "There is no report of this day" in press(viewer, "report_send", day=wrong)
 
 
+@pytest.mark.usefixtures("with_server")
+def test_whose_address_no_mail_server_takes_is_told_so(viewer: Browser) -> None:
+    User.objects.update(email="анна@example.com")
+
+    page = press(viewer, "report_send", day=letters.last_day(clock.now()).isoformat())
+
+    assert "Before the @ of an e-mail only Latin letters" in page
+    assert not Letter.objects.exists()
+
+
 def test_without_a_mail_server_sending_says_what_to_set(viewer: Browser) -> None:
     page = press(viewer, "report_send", day=letters.last_day(clock.now()).isoformat())
 
