@@ -214,14 +214,14 @@ def _daily(written: Report, now: datetime) -> list[Letter]:
 
 def _address(text: str) -> str:
     address = text.strip()
+    local = address.rpartition("@")[0]
+    if not local.isascii() or '"' in local:
+        raise Invalid({"to": _("Before the @ of an e-mail only Latin letters, digits and signs stand")})
     try:
         validate_email(address)
-    except ValidationError as error:
-        raise Invalid({"to": _("An e-mail is written as in anna@example.com")}) from error
-    try:
         mail.on_the_wire(address)
-    except ValueError as error:
-        raise Invalid({"to": _("Before the @ of an e-mail only Latin letters, digits and signs stand")}) from error
+    except (ValidationError, ValueError) as error:
+        raise Invalid({"to": _("An e-mail is written as in anna@example.com")}) from error
     return address
 
 
