@@ -23,7 +23,6 @@ def index_names() -> list[str]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
-@pytest.mark.once
 def test_no_attempt_waits_until_the_index_of_all_attempts_is_built(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("sqlmigrate", "mailings", "0018")
 
